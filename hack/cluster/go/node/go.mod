@@ -1,0 +1,3 @@
+module example.com/workflow-do/hack/cluster/node
+
+go 1.24.0

@@ -1,0 +1,134 @@
+"""Action: one verb of a business, a program in a container with typed input and output."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from workflow_do.api import pod
+from workflow_do.api.base import Json, Spec, Status
+from workflow_do.api.conditions import Condition
+
+Schema = Annotated[
+    dict[str, Json],
+    Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True}),
+]
+"""A JSON Schema (2020-12). `$ref` may only point into itself (`#/…`)."""
+
+
+class ActionSpec(Spec):
+    """What the program is, what it takes and what it gives."""
+
+    input_schema: Annotated[
+        Schema | None,
+        Field(description="JSON Schema (2020-12) of the input; checked before a Job is made."),
+    ] = None
+    output_schema: Annotated[
+        Schema | None,
+        Field(description="JSON Schema (2020-12) of the output; a misfit fails the step."),
+    ] = None
+    image: Annotated[str, Field(min_length=1, max_length=1024, description="The container image.")]
+    image_pull_policy: Annotated[
+        Literal["Always", "IfNotPresent", "Never"] | None,
+        Field(description="As in a Pod: absent means Always for :latest, else IfNotPresent."),
+    ] = None
+    command: Annotated[
+        tuple[Annotated[str, Field(max_length=4096)], ...] | None,
+        Field(max_length=64, description="The program, literally; absent: the image's entrypoint."),
+    ] = None
+    args: Annotated[
+        tuple[Annotated[str, Field(max_length=4096)], ...] | None,
+        Field(max_length=64, description="Its arguments, literally: never a template."),
+    ] = None
+    working_dir: Annotated[
+        str | None, Field(max_length=1024, description="The directory the program starts in.")
+    ] = None
+    env: Annotated[
+        tuple[pod.EnvVar, ...] | None,
+        Field(max_length=100, description="Environment variables."),
+    ] = None
+    env_from: Annotated[
+        tuple[pod.EnvFrom, ...] | None,
+        Field(max_length=20, description="Environment variables from Secrets and ConfigMaps."),
+    ] = None
+    resources: Annotated[
+        pod.Resources | None, Field(description="Requests and limits of the container.")
+    ] = None
+    volumes: Annotated[
+        tuple[pod.Volume, ...] | None, Field(max_length=20, description="Volumes of the Pod.")
+    ] = None
+    volume_mounts: Annotated[
+        tuple[pod.VolumeMount, ...] | None,
+        Field(max_length=20, description="Where the program finds them."),
+    ] = None
+    service_account_name: Annotated[
+        str | None,
+        Field(
+            max_length=253,
+            description="Run as this ServiceAccount and mount its token; absent: the Workflow's, "
+            "else the namespace's default without a token.",
+        ),
+    ] = None
+    image_pull_secrets: Annotated[
+        tuple[pod.LocalRef, ...] | None,
+        Field(max_length=10, description="Secrets with registry credentials."),
+    ] = None
+    node_selector: Annotated[
+        dict[str, Annotated[str, Field(max_length=63)]] | None,
+        Field(max_length=32, description="Labels that the node must have."),
+    ] = None
+    tolerations: Annotated[
+        tuple[pod.Toleration, ...] | None,
+        Field(max_length=20, description="Taints that are tolerated."),
+    ] = None
+    priority_class_name: Annotated[
+        str | None, Field(max_length=253, description="The Pod's PriorityClass.")
+    ] = None
+    runtime_class_name: Annotated[
+        str | None, Field(max_length=253, description="The Pod's RuntimeClass.")
+    ] = None
+    security_context: Annotated[
+        pod.SecurityContext | None, Field(description="Who the program runs as.")
+    ] = None
+    termination_grace_period_seconds: Annotated[
+        int | None,
+        Field(ge=0, le=3600, description="Between TERM and KILL; absent: 30."),
+    ] = None
+    pod_metadata: Annotated[
+        pod.ExtraMetadata | None, Field(description="More labels and annotations of the Pod.")
+    ] = None
+    job_metadata: Annotated[
+        pod.ExtraMetadata | None, Field(description="More labels and annotations of the Job.")
+    ] = None
+    active_deadline_seconds: Annotated[
+        int,
+        Field(ge=1, le=604800, description="How long one try may take once its Pod is on a node."),
+    ] = 3600
+    start_deadline_seconds: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=86400,
+            description="How long a try may take to begin: scheduling, image pull, configuration.",
+        ),
+    ] = 300
+
+
+class ActionStatus(Status):
+    """Whether the Action can be used."""
+
+    observed_generation: Annotated[
+        int | None, Field(description="The metadata.generation this status is of.")
+    ] = None
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            max_length=16,
+            description="Ready: the schemas and templates are valid.",
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+            },
+        ),
+    ] = ()

@@ -1,0 +1,54 @@
+"""The words that objects are found by: group, version, plurals, labels, annotations, limits.
+
+One place, so that a label or a limit is spelled once. Decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+GROUP: Final = "workflow.do"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+CATEGORY: Final = "do"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a kind is called in YAML, in URLs and on the command line."""
+
+    kind: str
+    plural: str
+    singular: str
+    short: str
+
+
+ACTION: Final = Kind("Action", "actions", "action", "act")
+WORKFLOW: Final = Kind("Workflow", "workflows", "workflow", "wfl")
+REVISION: Final = Kind("WorkflowRevision", "workflowrevisions", "workflowrevision", "wfv")
+RUN: Final = Kind("WorkflowRun", "workflowruns", "workflowrun", "wfr")
+
+LABEL_WORKFLOW: Final = f"{GROUP}/workflow"
+LABEL_RUN: Final = f"{GROUP}/run"
+LABEL_RUN_UID: Final = f"{GROUP}/run-uid"
+LABEL_STEP: Final = f"{GROUP}/step"
+LABEL_ROLE: Final = f"{GROUP}/role"
+LABEL_TRY: Final = f"{GROUP}/try"
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY: Final = "workflow-do"
+
+ANNOTATION_SEQ: Final = f"{GROUP}/seq"
+ANNOTATION_INPUT_HASH: Final = f"{GROUP}/input-hash"
+
+CONTAINER: Final = "action"
+"""The name of the container that runs the action; others (injected sidecars) do not count."""
+
+MAX_STEPS: Final = 500
+MAX_INPUT_BYTES: Final = 32 * 1024
+"""Linux refuses one environment string over 128 KiB; 32 KiB leaves room for the rest."""
+MAX_OUTPUT_BYTES: Final = 4096
+"""The kubelet keeps the last 4,096 bytes of a termination message and says nothing."""
+MAX_TRIGGER_BYTES: Final = 256 * 1024
+MAX_INLINE_OUTPUTS_BYTES: Final = 128 * 1024
+MAX_MESSAGE_CHARS: Final = 1024

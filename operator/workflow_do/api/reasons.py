@@ -1,0 +1,195 @@
+"""Every reason this project gives, in one enum: what it means and what cures it.
+
+The reasons page of the documentation is generated from here, so a reason without an explanation
+cannot exist.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A CamelCase reason of a condition, a step or an Event."""
+
+    meaning: str
+    cure: str
+
+    def __new__(cls, value: str, meaning: str, cure: str) -> Reason:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        member.cure = cure
+        return member
+
+    # Runs that go on or ended well.
+    PENDING = ("Pending", "The run was seen and its definition is being read.", "Nothing to do.")
+    RUNNING = ("Running", "A step is running.", "Nothing to do.")
+    FINISHING = (
+        "Finishing",
+        "A step failed; the onFailure action is running.",
+        "Nothing to do; `failure` of the handler names the first failure.",
+    )
+    SUCCEEDED = ("Succeeded", "Every step succeeded.", "Nothing to do.")
+    READY = ("Ready", "The definition is valid and can be run.", "Nothing to do.")
+
+    # Definitions.
+    WORKFLOW_NOT_FOUND = (
+        "WorkflowNotFound",
+        "The run names a Workflow that is not there 20 s after the run was first seen.",
+        "Apply the Workflow, then start a new run.",
+    )
+    WORKFLOW_NOT_READY = (
+        "WorkflowNotReady",
+        "The Workflow is there but cannot be run; the message says why.",
+        "Mend the Workflow (see its Ready condition), then start a new run.",
+    )
+    ACTION_NOT_FOUND = (
+        "ActionNotFound",
+        "The Workflow uses an Action that is not there after 20 s of waiting.",
+        "Apply the Action in the run's namespace, then start a new run.",
+    )
+    ACTION_NOT_READY = (
+        "ActionNotReady",
+        "The Workflow uses an Action that cannot be run; the message says why.",
+        "Mend the Action (see its Ready condition), then start a new run.",
+    )
+    INVALID_SCHEMA = (
+        "InvalidSchema",
+        "An inputSchema, outputSchema or bodySchema is not a usable JSON Schema (2020-12).",
+        "Mend the schema at the place that the message names.",
+    )
+    REVISION_NOT_FOUND = (
+        "RevisionNotFound",
+        "The run asks for a WorkflowRevision that is not there after 20 s of waiting.",
+        "Leave out revisionName, or name one that `kubectl get workflowrevisions` shows.",
+    )
+    REVISION_LOST = (
+        "RevisionLost",
+        "The WorkflowRevision that the run was pinned to was deleted while the run was live.",
+        "Start a new run; do not delete revisions of live runs.",
+    )
+
+    # What a caller or a template gave.
+    BODY_INVALID = (
+        "BodyInvalid",
+        "trigger.body does not fit the Workflow's bodySchema.",
+        "Start a new run with a body that fits; the message names the place.",
+    )
+    TRIGGER_TOO_LARGE = (
+        "TriggerTooLarge",
+        "The run's trigger is over 256 KiB.",
+        "Put large data elsewhere and pass a reference to it.",
+    )
+    INVALID_TEMPLATE = (
+        "InvalidTemplate",
+        "An expression is malformed, names something undefined, or costs too much.",
+        "Mend the expression at the place in the message; `| default(…)` covers what may be absent.",
+    )
+    INPUT_INVALID = (
+        "InputInvalid",
+        "The rendered input does not fit the Action's inputSchema.",
+        "Mend the step's input or the caller's body; the message names the place.",
+    )
+    INPUT_TOO_LARGE = (
+        "InputTooLarge",
+        "The rendered input is over 32 KiB of JSON.",
+        "Put large data elsewhere and pass a reference to it.",
+    )
+
+    # How a try ended.
+    EXIT_CODE = (
+        "ExitCode",
+        "The program ended with an exit code other than 0.",
+        "Read the step's log: `kubectl workflow logs RUN STEP`.",
+    )
+    OUTPUT_INVALID = (
+        "OutputInvalid",
+        "The program ended with 0, but its output is not one JSON object that fits outputSchema.",
+        "Mend the program, or the Action's outputSchema.",
+    )
+    OUTPUT_TOO_LARGE = (
+        "OutputTooLarge",
+        "The output is 4,096 bytes or more, or the run's outputs together are over 128 KiB.",
+        "Write a smaller object: a reference instead of the data.",
+    )
+    DEADLINE_EXCEEDED = (
+        "DeadlineExceeded",
+        "The try ran longer than the Action's activeDeadlineSeconds and was stopped.",
+        "Make the program faster or the deadline longer.",
+    )
+    OOM_KILLED = (
+        "OOMKilled",
+        "The program used more memory than its limit and was killed.",
+        "Raise resources.limits.memory, or make the program smaller.",
+    )
+    IMAGE_PULL = (
+        "ImagePull",
+        "The image could not be pulled before startDeadlineSeconds.",
+        "Check the image's name and tag, and imagePullSecrets.",
+    )
+    CONTAINER_CONFIG = (
+        "ContainerConfig",
+        "The container could not be made: a Secret or ConfigMap is missing, or it would run as root.",
+        'Mend what the message names; Pods are "restricted" and must not run as root.',
+    )
+    UNSCHEDULABLE = (
+        "Unschedulable",
+        "No node could take the Pod before startDeadlineSeconds.",
+        "Lower the requests, mend nodeSelector or tolerations, or add nodes.",
+    )
+    START_DEADLINE_EXCEEDED = (
+        "StartDeadlineExceeded",
+        "The container had not begun at startDeadlineSeconds, for a cause that is not known.",
+        "Look at the Pod's Events.",
+    )
+    START_ERROR = (
+        "StartError",
+        "The container was made, but its command could not be started.",
+        "Check command and args: the program must be in the image and executable.",
+    )
+    POD_DELETED = (
+        "PodDeleted",
+        "The Pod was deleted before its program had ended.",
+        "Find out who deleted it; whether the program did its work is not known.",
+    )
+    JOB_LOST = (
+        "JobLost",
+        "The Job, or its Pod, was gone before the result could be read.",
+        "Find out who deleted it; whether the program did its work is not known.",
+    )
+    EVICTED = (
+        "Evicted",
+        "The Pod was evicted: drained, preempted, or the node was short of something.",
+        "Whether the program did its work is not known.",
+    )
+    NODE_LOST = (
+        "NodeLost",
+        "The node stopped answering while the program ran.",
+        "Look at the node; whether the program did its work is not known.",
+    )
+    ADMISSION_DENIED = (
+        "AdmissionDenied",
+        "An admission rule of the namespace refused the Pod.",
+        "Mend the Action until the rule in the message lets its Pod in.",
+    )
+    QUOTA_EXCEEDED = (
+        "QuotaExceeded",
+        "A ResourceQuota left no room for the Pod until startDeadlineSeconds.",
+        "Raise the quota or lower the Action's resources.",
+    )
+    POD_NOT_CREATED = (
+        "PodNotCreated",
+        "The Job's Pod could not be made before startDeadlineSeconds; the message says why.",
+        "Mend what the message names.",
+    )
+    JOB_REJECTED = (
+        "JobRejected",
+        "The API server refused the Job.",
+        "Mend the Action at the place that the message names.",
+    )
+    NAME_CONFLICT = (
+        "NameConflict",
+        "An object that is not this run's holds the name of the Job.",
+        "Delete or rename that object, then start a new run.",
+    )

@@ -1,0 +1,102 @@
+"""Workflow: the grammar of a business process, Actions chained with data between them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from workflow_do.api.action import Schema
+from workflow_do.api.base import Json, Name, Spec, Status
+from workflow_do.api.conditions import Condition
+from workflow_do.api.names import MAX_STEPS
+
+StepId = Annotated[
+    str,
+    Field(
+        max_length=40,
+        pattern=r"^[A-Za-z]([A-Za-z0-9_]{0,38}[A-Za-z0-9])?$",
+        description="Names the step; `steps.<id>.output` holds what it gave.",
+    ),
+]
+Input = Annotated[
+    dict[str, Json],
+    Field(
+        description="The Action's input: any JSON; strings may hold `{{ … }}` expressions.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    ),
+]
+
+
+class Trigger(Spec):
+    """How runs are started."""
+
+    type: Annotated[Literal["api"], Field(description="api: by creating a WorkflowRun.")] = "api"
+    body_schema: Annotated[
+        Schema | None,
+        Field(description="JSON Schema (2020-12) that a run's trigger.body must fit."),
+    ] = None
+
+
+class Step(Spec):
+    """One step: an Action with its input. It starts when the step before it has succeeded."""
+
+    id: StepId
+    title: Annotated[str | None, Field(max_length=200, description="For people.")] = None
+    action: Annotated[Name, Field(description="The name of the Action to run.")]
+    input: Input = Field(default_factory=dict)
+
+
+class Handler(Spec):
+    """The Action that tells somebody when a step has failed; `failure` is in its scope."""
+
+    action: Annotated[Name, Field(description="The name of the Action to run.")]
+    input: Input = Field(default_factory=dict)
+
+
+class WorkflowSpec(Spec):
+    """The process: what starts it, its steps, and what to do when one fails."""
+
+    title: Annotated[str | None, Field(max_length=200, description="For people.")] = None
+    description: Annotated[
+        str | None, Field(max_length=4096, description="What the process is for.")
+    ] = None
+    trigger: Annotated[Trigger, Field(description="How runs are started.")] = Trigger()
+    steps: Annotated[
+        tuple[Step, ...],
+        Field(
+            min_length=1,
+            max_length=MAX_STEPS,
+            description="The steps, in order.",
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ]
+    on_failure: Annotated[
+        Handler | None, Field(description="Runs once when a step has failed.")
+    ] = None
+    service_account_name: Annotated[
+        str | None,
+        Field(
+            max_length=253,
+            description="ServiceAccount of the steps whose Action names none; its token is mounted.",
+        ),
+    ] = None
+
+
+class WorkflowStatus(Status):
+    """Whether the Workflow can be run, and its newest revision."""
+
+    observed_generation: Annotated[
+        int | None, Field(description="The metadata.generation this status is of.")
+    ] = None
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            max_length=16,
+            description="Ready: templates are valid and every Action is there.",
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+            },
+        ),
+    ] = ()
