@@ -24,7 +24,7 @@ class Spec(BaseModel):
 
 
 class Status(BaseModel):
-    """What the operator writes. Unknown fields are dropped: a newer operator may have written it."""
+    """What the operator writes. Unknown fields are dropped: a newer operator may write more."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore"

@@ -84,7 +84,7 @@ class Reason(StrEnum):
     INVALID_TEMPLATE = (
         "InvalidTemplate",
         "An expression is malformed, names something undefined, or costs too much.",
-        "Mend the expression at the place in the message; `| default(…)` covers what may be absent.",
+        "Mend the expression at the place in the message; `| default(…)` covers absent values.",
     )
     INPUT_INVALID = (
         "InputInvalid",
@@ -130,7 +130,7 @@ class Reason(StrEnum):
     )
     CONTAINER_CONFIG = (
         "ContainerConfig",
-        "The container could not be made: a Secret or ConfigMap is missing, or it would run as root.",
+        "The container could not be made: a Secret or ConfigMap is missing, or root is asked for.",
         'Mend what the message names; Pods are "restricted" and must not run as root.',
     )
     UNSCHEDULABLE = (

@@ -78,7 +78,7 @@ class WorkflowSpec(Spec):
         str | None,
         Field(
             max_length=253,
-            description="ServiceAccount of the steps whose Action names none; its token is mounted.",
+            description="ServiceAccount of steps whose Action names none; its token is mounted.",
         ),
     ] = None
 
