@@ -71,6 +71,11 @@ class Reason(StrEnum):
     )
 
     # What a caller or a template gave.
+    RUN_INVALID = (
+        "RunInvalid",
+        "The WorkflowRun does not fit its schema; it was stored before a rule existed.",
+        "Delete it and start a new run.",
+    )
     BODY_INVALID = (
         "BodyInvalid",
         "trigger.body does not fit the Workflow's bodySchema.",

@@ -1,0 +1,273 @@
+"""What was observed, as frozen facts: raw objects go in, plain data comes out.
+
+Parsing is total: a strange object becomes a fact with holes, never an exception. Decides nothing;
+`verdict` and `plan` do. Times are aware datetimes (UTC) of one-second resolution, as Kubernetes
+writes them.
+
+    Observed ── run ─────── what the user asked for, and the status as last written
+             ├─ definition  the pinned revision, or why there is none
+             ├─ jobs, pods  everything that carries the run's uid
+             ├─ job_events  why a Job without a Pod has none
+             ├─ refusals    Jobs that the API server would not take
+             └─ live        read from the API server just now, not from a watch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from workflow_do.api import names
+from workflow_do.api.base import Json
+from workflow_do.api.reasons import Reason
+from workflow_do.api.run import RunSpec, RunStatus
+from workflow_do.engine.definition import Definition
+from workflow_do.engine.problem import Problem
+
+Raw = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A WorkflowRun: identity, what was asked, and what was last written about it."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    resource_version: str
+    spec: RunSpec
+    status: RunStatus
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobFact:
+    """A Job that carries the run's uid. `try_` is 0 where the labels do not say."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    role: str
+    step: str
+    try_: int
+    seq: int
+    input_hash: str
+    created: datetime | None
+    suspend: bool = False
+    suspended: bool = False
+    finished: bool = False
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFact:
+    """The container named `action`; `absent` until the kubelet has said anything of it."""
+
+    state: Literal["absent", "waiting", "running", "terminated"] = "absent"
+    reason: str = ""
+    message: str = ""
+    exit_code: int = 0
+    started: datetime | None = None
+    finished: datetime | None = None
+    image_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodFact:
+    """A Pod of a Job of the run. `grace` is what its deletion granted, in seconds."""
+
+    name: str
+    uid: str
+    job_uid: str
+    phase: str
+    container: ContainerFact
+    bound: bool = False
+    reason: str = ""
+    message: str = ""
+    created: datetime | None = None
+    started: datetime | None = None
+    deletion: datetime | None = None
+    grace: int = 0
+    deadline: int | None = None
+    disrupted: str = ""
+    unschedulable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A definite no of the API server to a POST of a Job: HTTP code and its message."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pinning:
+    """A definition that the run may be pinned to; `manifest` is None where it is stored already."""
+
+    definition: Definition
+    manifest: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One consistent look at a run. `definition` is a Pinning until the status names a revision."""
+
+    run: Run
+    definition: Definition | Pinning | Problem
+    jobs: tuple[JobFact, ...] = ()
+    pods: tuple[PodFact, ...] = ()
+    job_events: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    live: bool = False
+
+
+def parse_run(raw: Raw) -> Run | Problem:
+    """A WorkflowRun object as a Run; a Problem where its spec or status is not of our kind."""
+    meta = _dict(raw, "metadata")
+    try:
+        spec = RunSpec.model_validate(raw.get("spec"))
+        status = RunStatus.model_validate(raw.get("status") or {})
+    except ValidationError as error:
+        return Problem(Reason.RUN_INVALID, describe(error))
+    return Run(
+        name=str(meta.get("name", "")),
+        namespace=str(meta.get("namespace", "")),
+        uid=str(meta.get("uid", "")),
+        generation=_int(meta.get("generation")),
+        resource_version=str(meta.get("resourceVersion", "")),
+        spec=spec,
+        status=status,
+        deleting="deletionTimestamp" in meta,
+    )
+
+
+def describe(error: ValidationError, limit: int = 3) -> str:
+    """The first violations of a model, each as `place: what is wrong`, without the values."""
+    rows = [
+        f"{'.'.join(str(p) for p in e['loc']) or 'spec'}: {e['msg']}"
+        for e in error.errors(include_input=False, include_url=False)
+    ]
+    more = f" (and {len(rows) - limit} more)" if len(rows) > limit else ""
+    return ("; ".join(rows[:limit]) + more)[: names.MAX_MESSAGE_CHARS]
+
+
+def parse_job(raw: Raw) -> JobFact:
+    """A batch/v1 Job as a JobFact."""
+    meta, spec, status = _dict(raw, "metadata"), _dict(raw, "spec"), _dict(raw, "status")
+    labels, notes = _dict(meta, "labels"), _dict(meta, "annotations")
+    conditions = _true_conditions(status)
+    return JobFact(
+        name=str(meta.get("name", "")),
+        uid=str(meta.get("uid", "")),
+        owner_uid=_controller_uid(meta),
+        role=str(labels.get(names.LABEL_ROLE, "")),
+        step=str(labels.get(names.LABEL_STEP, "")),
+        try_=_int(labels.get(names.LABEL_TRY)),
+        seq=_int(notes.get(names.ANNOTATION_SEQ)),
+        input_hash=str(notes.get(names.ANNOTATION_INPUT_HASH, "")),
+        created=parse_time(meta.get("creationTimestamp")),
+        suspend=spec.get("suspend") is True,
+        suspended="Suspended" in conditions,
+        finished=bool({"Complete", "Failed"} & conditions.keys()),
+        deleting="deletionTimestamp" in meta,
+    )
+
+
+def parse_pod(raw: Raw) -> PodFact:
+    """A core/v1 Pod as a PodFact."""
+    meta, spec, status = _dict(raw, "metadata"), _dict(raw, "spec"), _dict(raw, "status")
+    conditions = _true_conditions(status)
+    return PodFact(
+        name=str(meta.get("name", "")),
+        uid=str(meta.get("uid", "")),
+        job_uid=_controller_uid(meta),
+        phase=str(status.get("phase", "")),
+        container=_parse_container(status),
+        bound=bool(spec.get("nodeName")),
+        reason=str(status.get("reason", "")),
+        message=str(status.get("message", "")),
+        created=parse_time(meta.get("creationTimestamp")),
+        started=parse_time(status.get("startTime")),
+        deletion=parse_time(meta.get("deletionTimestamp")),
+        grace=_int(meta.get("deletionGracePeriodSeconds")),
+        deadline=spec.get("activeDeadlineSeconds"),
+        disrupted=conditions.get("DisruptionTarget", ""),
+        unschedulable=_unschedulable(status),
+    )
+
+
+def parse_time(value: Json) -> datetime | None:
+    """An RFC 3339 time as an aware datetime; None where there is none or it is malformed."""
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None
+
+
+def _parse_container(status: Raw) -> ContainerFact:
+    rows = status.get("containerStatuses") or ()
+    mine = next((c for c in rows if c.get("name") == names.CONTAINER), None)
+    if mine is None:
+        return ContainerFact()
+    image = str(mine.get("imageID", ""))
+    for kind in ("terminated", "running", "waiting"):
+        state = _dict(mine, "state").get(kind)
+        if state is not None:
+            return _parse_state(kind, state, image)
+    return ContainerFact(image_id=image)
+
+
+def _parse_state(kind: Any, state: Raw, image: str) -> ContainerFact:
+    return ContainerFact(
+        state=kind,
+        reason=str(state.get("reason", "")),
+        message=str(state.get("message", "")),
+        exit_code=_int(state.get("exitCode")),
+        started=parse_time(state.get("startedAt")),
+        finished=parse_time(state.get("finishedAt")),
+        image_id=image,
+    )
+
+
+def _unschedulable(status: Raw) -> str:
+    """What the scheduler said, where it found no node."""
+    for c in status.get("conditions") or ():
+        if c.get("type") == "PodScheduled" and c.get("reason") == "Unschedulable":
+            return str(c.get("message", "")) or "no node fits"
+    return ""
+
+
+def _true_conditions(status: Raw) -> dict[str, str]:
+    """The conditions that are True, type → message (or reason, or the type)."""
+    return {
+        str(c.get("type")): str(c.get("message") or c.get("reason") or c.get("type"))
+        for c in status.get("conditions") or ()
+        if c.get("status") == "True"
+    }
+
+
+def _controller_uid(meta: Raw) -> str:
+    """The uid of the controlling owner; empty where there is none."""
+    owners = meta.get("ownerReferences") or ()
+    return next((str(o.get("uid", "")) for o in owners if o.get("controller")), "")
+
+
+def _dict(raw: Raw, key: str) -> Raw:
+    value = raw.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _int(value: Json) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return 0
