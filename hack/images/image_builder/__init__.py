@@ -1,0 +1,1 @@
+"""Image builder: a catalogue of images, two backends (buildah, Docker) and a content-addressed cache."""
