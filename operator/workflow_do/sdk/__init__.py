@@ -1,0 +1,1 @@
+"""The Python way in: define Workflows and Actions, start runs, wait for what they give."""

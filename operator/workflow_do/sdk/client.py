@@ -1,0 +1,215 @@
+"""Calls to the API server about our kinds and the Pods and Jobs of runs, as plain JSON objects.
+
+Fields that this version does not know are kept. Decides nothing about runs. Every call is bounded
+in time; every error is one of `sdk.errors`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from workflow_do.api import names
+from workflow_do.sdk.connect import Connection
+from workflow_do.sdk.errors import Call, NotInstalled, ServerError, VersionExpired, refusal
+
+Object = dict[str, Any]
+PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind as URLs name it."""
+
+    prefix: str
+    plural: str
+    group: str = ""
+
+    def path(self, namespace: str | None, name: str | None = None) -> str:
+        """The URL path of the collection or of one object; namespace None is all of them."""
+        from urllib.parse import quote
+
+        inside = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+        tail = f"/{quote(name, safe='')}" if name else ""
+        return f"{self.prefix}{inside}/{self.plural}{tail}"
+
+
+def _ours(kind: names.Kind) -> Resource:
+    return Resource(f"/apis/{names.API_VERSION}", kind.plural, names.GROUP)
+
+
+ACTIONS: Final = _ours(names.ACTION)
+WORKFLOWS: Final = _ours(names.WORKFLOW)
+REVISIONS: Final = _ours(names.REVISION)
+RUNS: Final = _ours(names.RUN)
+PODS: Final = Resource("/api/v1", "pods")
+JOBS: Final = Resource("/apis/batch/v1", "jobs", "batch")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects of a kind: by name or by labels, in a namespace or (None) in all."""
+
+    resource: Resource
+    namespace: str | None
+    name: str | None = None
+    labels: str | None = None
+
+    def query(self) -> list[tuple[str, str]]:
+        """The selectors as query parameters."""
+        fields = [("fieldSelector", f"metadata.name={self.name}")] if self.name else []
+        return fields + ([("labelSelector", self.labels)] if self.labels else [])
+
+    def call(self, verb: str) -> Call:
+        """For the text of an error."""
+        return Call(verb, self.resource.plural, self.resource.group, self.namespace, self.name)
+
+
+class Client:
+    """One API server. Safe to use from several threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the kubeconfig's context, or the one that was asked for."""
+        return self._connection.namespace
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """One object. Raises NotFound."""
+        call = Call("get", resource.plural, resource.group, namespace, name)
+        return self._json("GET", resource.path(namespace, name), call)
+
+    def list_all(self, selection: Selection) -> tuple[list[Object], str]:
+        """Every object of the selection, page by page, and the resourceVersion to watch from."""
+        items: list[Object] = []
+        query = [*selection.query(), ("limit", str(PAGE))]
+        path, call = selection.resource.path(selection.namespace), selection.call("list")
+        token = ""
+        while True:
+            page = self._json("GET", path, call, [*query, ("continue", token)] if token else query)
+            items += page.get("items") or []
+            meta = page.get("metadata") or {}
+            token = meta.get("continue") or ""
+            if not token:
+                return items, meta.get("resourceVersion") or ""
+
+    def create(self, resource: Resource, namespace: str, manifest: Object) -> Object:
+        """The object as it was made. Raises AlreadyExists, Invalid."""
+        name = manifest["metadata"].get("name")
+        call = Call("create", resource.plural, resource.group, namespace, name)
+        return self._json("POST", resource.path(namespace), call, body=manifest)
+
+    def apply(
+        self, resource: Resource, namespace: str, manifest: Object, manager: str, force: bool
+    ) -> Object:
+        """Server-side apply. Raises Conflict where another manager owns a changed field."""
+        name = manifest["metadata"]["name"]
+        call = Call("patch", resource.plural, resource.group, namespace, name)
+        query = [
+            ("fieldManager", manager),
+            ("fieldValidation", "Strict"),
+            ("force", str(force).lower()),
+        ]
+        return self._json(
+            "PATCH",
+            resource.path(namespace, name),
+            call,
+            query,
+            body=json.dumps(manifest),
+            content_type="application/apply-patch+yaml",
+        )
+
+    def watch_once(
+        self, selection: Selection, version: str, seconds: float
+    ) -> Iterator[tuple[str, Object]]:
+        """Changes since `version` as (type, object), until the server or `seconds` end it.
+
+        First comes ("OPEN", {}) when the server has agreed; a bookmark is ("BOOKMARK", object).
+        Raises VersionExpired when `version` is too old.
+        """
+        query = [
+            *selection.query(),
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", version),
+            ("timeoutSeconds", str(max(1, int(seconds)))),
+        ]
+        call = selection.call("watch")
+        path = selection.resource.path(selection.namespace)
+        answer = self._connection.send("GET", path, call, query=query, read_seconds=seconds)
+        yield "OPEN", {}
+        for line in filter(None, self._lines(answer, call)):
+            event = json.loads(line)
+            obj = event.get("object") or {}
+            if event.get("type") == "ERROR":
+                code = int(obj.get("code") or 500)
+                if obj.get("reason") in ("Expired", "Gone"):
+                    raise VersionExpired(f"{call}: {obj.get('message')}")
+                raise refusal(code, json.dumps(obj).encode(), call)
+            yield event.get("type") or "", obj
+
+    def log(
+        self,
+        namespace: str,
+        pod: str,
+        *,
+        container: str = names.CONTAINER,
+        tail: int | None = None,
+        follow: bool = False,
+        seconds: float = 30.0,
+    ) -> Iterator[bytes]:
+        """Lines of a container's log, without line ends; `seconds` bounds one silence."""
+        query = [("container", container), ("follow", str(follow).lower())]
+        if tail is not None:
+            query.append(("tailLines", str(tail)))
+        call = Call("get", "pods/log", "", namespace, pod)
+        path = f"{PODS.path(namespace, pod)}/log"
+        answer = self._connection.send("GET", path, call, query=query, read_seconds=seconds)
+        yield from self._lines(answer, call)
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        call: Call,
+        query: list[tuple[str, str]] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        from urllib3.exceptions import HTTPError
+
+        answer = self._connection.send(
+            method, path, call, query=query, body=body, content_type=content_type
+        )
+        try:
+            data: Object = json.loads(answer.data)
+        except HTTPError as error:
+            raise self._connection.unreachable(error) from None
+        except ValueError:
+            raise NotInstalled(
+                f"{self._connection.host} does not answer as an API server does (to {call}): check "
+                "the address in the kubeconfig"
+            ) from None
+        return data
+
+    def _lines(self, answer: Any, call: Call) -> Iterator[bytes]:
+        """The lines of a stream as they come; a silence over the read bound ends it quietly."""
+        from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+        rest = b""
+        try:
+            for chunk in answer.stream(None, decode_content=True):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from lines
+            if rest:
+                yield rest
+        except ReadTimeoutError:
+            return
+        except HTTPError as error:
+            raise ServerError(f"the answer to {call} broke off: {error}; try again") from None
+        finally:
+            answer.close()

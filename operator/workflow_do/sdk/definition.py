@@ -1,0 +1,186 @@
+"""Definitions written in Python: checked at once against the models, turned into manifests.
+
+Decides how a mistake is told: the place as the user wrote it, what is wrong there, and the name
+that was probably meant. Pure; talks to no cluster.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+from pydantic import Field, ValidationError
+
+from workflow_do.api import names
+from workflow_do.api.action import ActionSpec
+from workflow_do.api.base import Name, Spec
+from workflow_do.api.workflow import WorkflowSpec
+from workflow_do.sdk.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+MAX_WORKFLOW_NAME: Final = 50
+"""A run's name is its Workflow's with a suffix, and is the value of a label: 63 at most."""
+_MAX_PROBLEMS: Final = 10
+
+M = TypeVar("M", bound=Spec)
+
+
+class _Head(Spec):
+    name: Name
+    namespace: Annotated[Name | None, Field()] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A checked Workflow or Action. `spec` holds what was written, under the API's own names."""
+
+    kind: names.Kind
+    name: str
+    namespace: str | None
+    spec: Mapping[str, Any]
+
+    def manifest(self) -> dict[str, Any]:
+        """The Kubernetes object, as kubectl would apply it."""
+        metadata = {"name": self.name}
+        if self.namespace:
+            metadata["namespace"] = self.namespace
+        return {
+            "apiVersion": names.API_VERSION,
+            "kind": self.kind.kind,
+            "metadata": metadata,
+            "spec": dict(self.spec),
+        }
+
+
+def define_workflow(definition: Mapping[str, Any]) -> Definition:
+    """The definition of a Workflow: its spec's keys, `name`, and `namespace` if need be.
+
+    Raises DefinitionError naming each place that is wrong.
+    """
+    made = _define(names.WORKFLOW, WorkflowSpec, definition)
+    what = f'Workflow "{made.name}"'
+    if len(made.name) > MAX_WORKFLOW_NAME:
+        raise DefinitionError(f"{what}: name: at most {MAX_WORKFLOW_NAME} characters")
+    seen: dict[str, int] = {}
+    for at, step in enumerate(made.spec["steps"]):
+        if step["id"] in seen:
+            raise DefinitionError(
+                f'{what}: steps[{at}].id: "{step["id"]}" is the id of steps[{seen[step["id"]]}] '
+                "already; every step needs its own"
+            )
+        seen[step["id"]] = at
+    return made
+
+
+def define_action(definition: Mapping[str, Any]) -> Definition:
+    """The definition of an Action: its spec's keys, `name`, and `namespace` if need be.
+
+    Raises DefinitionError naming each place that is wrong.
+    """
+    return _define(names.ACTION, ActionSpec, definition)
+
+
+def _define(kind: names.Kind, model: type[Spec], definition: Mapping[str, Any]) -> Definition:
+    if not isinstance(definition, Mapping):
+        raise DefinitionError(f"a {kind.kind} is defined by a dict, not by {definition!r:.80}")
+    if {"spec", "metadata"} & set(definition):
+        raise DefinitionError(
+            f"a {kind.kind} is defined by the keys of its spec and `name`, not by a whole "
+            "manifest: pass manifest['spec'] and the name"
+        )
+    head = {key: value for key, value in definition.items() if key in ("name", "namespace")}
+    body = {key: value for key, value in definition.items() if key not in head}
+    what = f'{kind.kind} "{head["name"]}"' if head.get("name") else kind.kind
+    problems: list[str] = []
+    parsed_head = _check(_Head, head, problems)
+    parsed = _check(model, body, problems)
+    if parsed_head is None or parsed is None:
+        raise DefinitionError(f"{what}: " + "; ".join(_bounded(problems)))
+    # Only what was written: a default that is applied would then be owned by this definition.
+    spec = parsed.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    require_json(spec, what)
+    return Definition(kind, parsed_head.name, parsed_head.namespace, spec)
+
+
+def _check(model: type[M], data: Mapping[str, Any], problems: list[str]) -> M | None:
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as error:
+        known = _field_names(model)
+        problems += [_problem(e, known) for e in error.errors(include_url=False)]
+        return None
+
+
+def _field_names(model: type[Spec]) -> list[str]:
+    """Every field name in the model and those inside it, as users write them."""
+    schema = model.model_json_schema(by_alias=True)
+    objects = [schema, *schema.get("$defs", {}).values()]
+    return sorted({name for obj in objects for name in obj.get("properties", {})})
+
+
+def _problem(error: ErrorDetails, known: list[str]) -> str:
+    place = place_of(error["loc"])
+    if error["type"] == "extra_forbidden":
+        close = get_close_matches(str(error["loc"][-1]), known, n=1)
+        return f"{place}: no such field" + (f" (did you mean {close[0]}?)" if close else "")
+    if error["type"] == "missing":
+        return f"{place}: required"
+    return f"{place}: {error['msg']}"
+
+
+def place_of(loc: Iterable[str | int]) -> str:
+    """A path as people write it: steps[1].input.email."""
+    text = ""
+    for part in loc:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "definition"
+
+
+def _bounded(problems: list[str]) -> list[str]:
+    more = len(problems) - _MAX_PROBLEMS
+    return problems[:_MAX_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
+
+
+def require_json(value: Any, what: str) -> int:
+    """The size of the value in bytes of JSON. Raises DefinitionError where it is not JSON."""
+    try:
+        return len(json.dumps(value, allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DefinitionError(f"{what}: not JSON ({error})") from None
+
+
+def run_manifest(
+    workflow: str,
+    *,
+    body: Any = None,
+    name: str | None = None,
+    namespace: str | None = None,
+) -> dict[str, Any]:
+    """A WorkflowRun that starts the Workflow; without a name the API server makes one up.
+
+    Raises DefinitionError where the body is not JSON or too large.
+    """
+    trigger: dict[str, Any] = {"type": "api"}
+    if body is not None:
+        trigger["body"] = body
+    size = require_json(trigger, "body")
+    if size > names.MAX_TRIGGER_BYTES:
+        raise DefinitionError(
+            f"body: {size} bytes of JSON, at most {names.MAX_TRIGGER_BYTES} are allowed; put large "
+            "data elsewhere and pass a reference to it"
+        )
+    metadata: dict[str, Any] = {"name": name} if name else {"generateName": f"{workflow}-"}
+    if namespace:
+        metadata["namespace"] = namespace
+    metadata["labels"] = {names.LABEL_WORKFLOW: workflow}
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.RUN.kind,
+        "metadata": metadata,
+        "spec": {"workflowName": workflow, "trigger": trigger},
+    }

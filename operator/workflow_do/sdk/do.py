@@ -1,0 +1,201 @@
+"""`do`: the face of the SDK, `do.workflow.define({...}).execute(body=...)`.
+
+Binds checked definitions to a cluster. Connects on first use, as kubectl would; `do.connect`
+chooses otherwise. Decides only one thing: a definition that is run is first applied, so that what
+is run is what is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from workflow_do.api import names
+from workflow_do.sdk.client import ACTIONS, WORKFLOWS, Client
+from workflow_do.sdk.connect import connect
+from workflow_do.sdk.definition import Definition, define_action, define_workflow
+from workflow_do.sdk.run import Run
+from workflow_do.sdk.runs import (
+    DEFAULT_TIMEOUT_SECONDS,
+    fetch_run,
+    start_run,
+    wait_run,
+    watch_run,
+)
+
+FIELD_MANAGER: Final = "workflow-do-sdk"
+
+
+class Do:
+    """The verbs, on one cluster. The module's `do` is the one to use; more may be made."""
+
+    def __init__(self) -> None:
+        self._client: Client | None = None
+        self.workflow = Workflows(self)
+        self.action = Actions(self)
+
+    @property
+    def client(self) -> Client:
+        """The connection, made on first use."""
+        if self._client is None:
+            self._client = Client(connect())
+        return self._client
+
+    def connect(
+        self,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        namespace: str | None = None,
+    ) -> Do:
+        """Use this cluster and namespace from now on; what is absent is taken as kubectl would.
+
+        Raises Unreachable where there is no usable configuration.
+        """
+        self._client = Client(connect(kubeconfig, context, namespace))
+        return self
+
+    def run(self, name: str, namespace: str | None = None) -> RunHandle:
+        """A handle to a run that was started before, by whomever. Makes no call."""
+        return RunHandle(self.client, namespace or self.client.namespace, name)
+
+
+class RunHandle:
+    """A run that goes on in the cluster, whether or not this program does."""
+
+    def __init__(self, client: Client, namespace: str, name: str, uid: str | None = None) -> None:
+        self._client = client
+        self._uid = uid
+        self.namespace = namespace
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"RunHandle({self.namespace}/{self.name})"
+
+    def get(self) -> Run:
+        """The run as it is now. Raises NotFound."""
+        return fetch_run(self._client, self.namespace, self.name)
+
+    def watch(self, timeout: float | None = None) -> Iterator[Run]:
+        """The run now and at every change until it is completed. Raises RunTimeout, NotFound."""
+        return watch_run(
+            self._client, self.namespace, self.name, uid=self._uid, timeout=_bound(timeout)
+        )
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """The run once it has succeeded; timeout in seconds, an hour by default.
+
+        Raises RunFailed, RunTimeout (the run goes on), NotFound.
+        """
+        return wait_run(
+            self._client, self.namespace, self.name, uid=self._uid, timeout=_bound(timeout)
+        )
+
+
+@dataclass(slots=True)
+class _Bound:
+    """A definition and the `Do` it is used with."""
+
+    _do: Do
+    definition: Definition
+    _applied: bool = False
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self.definition.name
+
+    def manifest(self) -> dict[str, Any]:
+        """The Kubernetes object, as a new dict."""
+        return self.definition.manifest()
+
+    def to_yaml(self) -> str:
+        """The Kubernetes object as YAML, for Git."""
+        import yaml
+
+        return yaml.safe_dump(self.manifest(), sort_keys=False, allow_unicode=True, width=100)
+
+    def apply(self, *, force: bool = False) -> dict[str, Any]:
+        """Put the definition into the cluster by server-side apply; gives the object there.
+
+        force: take over fields that another manager (kubectl, a GitOps tool) owns.
+        Raises Conflict where another manager owns a field that would change, and Invalid.
+        """
+        client, namespace = self._do.client, self._namespace()
+        resource = WORKFLOWS if self.definition.kind is names.WORKFLOW else ACTIONS
+        made = client.apply(resource, namespace, self.manifest(), FIELD_MANAGER, force)
+        self._applied = True
+        return made
+
+    def _namespace(self) -> str:
+        return self.definition.namespace or self._do.client.namespace
+
+
+class Action(_Bound):
+    """A defined Action."""
+
+
+class Workflow(_Bound):
+    """A defined Workflow, or one that was read from the cluster."""
+
+    def start(self, body: Any = None, *, name: str | None = None) -> RunHandle:
+        """Start a run and come back at once; the definition is applied first, once.
+
+        body: any JSON; `trigger.body` in expressions. name: of the run; else one is made up.
+        Raises DefinitionError, AlreadyExists, and what `apply` raises.
+        """
+        if not self._applied:
+            self.apply()
+        client, namespace = self._do.client, self._namespace()
+        run = start_run(client, self.name, namespace=namespace, body=body, name=name)
+        return RunHandle(client, namespace, run.name, run.uid)
+
+    def execute(
+        self, body: Any = None, *, name: str | None = None, timeout: float | None = None
+    ) -> Run:
+        """Start a run and wait for its end; timeout in seconds, an hour by default.
+
+        Raises what `start` raises, RunFailed, and RunTimeout (the run goes on).
+        """
+        bound = _bound(timeout)
+        return self.start(body, name=name).wait(bound)
+
+
+class Workflows:
+    """`do.workflow`."""
+
+    def __init__(self, do: Do) -> None:
+        self._do = do
+
+    def define(self, definition: Mapping[str, Any]) -> Workflow:
+        """Check a definition: the Workflow spec's keys and `name`. Raises DefinitionError."""
+        return Workflow(self._do, define_workflow(definition))
+
+    def get(self, name: str, namespace: str | None = None) -> Workflow:
+        """The Workflow as it is in the cluster; running it changes nothing. Raises NotFound."""
+        namespace = namespace or self._do.client.namespace
+        obj = self._do.client.get(WORKFLOWS, namespace, name)
+        definition = Definition(names.WORKFLOW, name, namespace, obj["spec"])
+        return Workflow(self._do, definition, True)
+
+
+class Actions:
+    """`do.action`."""
+
+    def __init__(self, do: Do) -> None:
+        self._do = do
+
+    def define(self, definition: Mapping[str, Any]) -> Action:
+        """Check a definition: the Action spec's keys and `name`. Raises DefinitionError."""
+        return Action(self._do, define_action(definition))
+
+
+def _bound(timeout: float | None) -> float:
+    if timeout is None:
+        return DEFAULT_TIMEOUT_SECONDS
+    if not 0 < timeout < float("inf"):
+        raise ValueError(f"timeout: a number of seconds above 0, not {timeout!r}")
+    return float(timeout)
+
+
+do = Do()

@@ -1,0 +1,130 @@
+"""A WorkflowRun as Python sees it: read-only views over the object's JSON.
+
+Decides what "the state" and "the failing step" of a run are for people. Pure, tolerant of fields
+and states that a newer operator writes; the whole object stays within reach as `raw`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+ON_FAILURE: Final = "onFailure"
+"""The id under which the handler's unit is shown; no step can be confused with it in `role`."""
+
+ENDED_BADLY: Final = ("Failed", "NotStarted", "Unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One step, or the onFailure handler (whose id is "onFailure").
+
+    state: Pending, Running, Succeeded, Failed, NotStarted or Unknown.
+    output: what the program gave, None before it has succeeded.
+    """
+
+    id: str
+    action: str
+    state: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    tries: int = 0
+    job_name: str | None = None
+    start_time: datetime | None = None
+    completion_time: datetime | None = None
+    output: Mapping[str, Any] | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended, and not well."""
+        return self.state in ENDED_BADLY
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run at one moment.
+
+    succeeded: True or False once it has ended so, None while it goes on.
+    completed: nothing of the run goes on any more, handler included.
+    reason: the state in one word (Pending, Running, Succeeded, or why it failed).
+    """
+
+    name: str
+    namespace: str
+    uid: str
+    workflow: str
+    succeeded: bool | None = None
+    completed: bool = False
+    reason: str = "Pending"
+    message: str = ""
+    steps: Mapping[str, Unit] = field(default_factory=dict)
+    on_failure: Unit | None = None
+    created: datetime | None = None
+    start_time: datetime | None = None
+    completion_time: datetime | None = None
+    progress: str = ""
+    current_step: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def failed_step(self) -> Unit | None:
+        """The step that ended the run; the first one, when several did not end well."""
+        if self.succeeded is not False:
+            return None
+        bad = [unit for unit in self.steps.values() if unit.failed]
+        named = [unit for unit in bad if unit.id == self.current_step]
+        return next(iter(named or bad), None)
+
+
+def parse_run(obj: Mapping[str, Any]) -> Run:
+    """The view of a WorkflowRun object as the API server gives it."""
+    meta, spec, status = obj.get("metadata") or {}, obj.get("spec") or {}, obj.get("status") or {}
+    conditions = {c.get("type"): c for c in status.get("conditions") or ()}
+    succeeded = conditions.get("Succeeded") or {}
+    verdict = {"True": True, "False": False}.get(succeeded.get("status", ""))
+    handler = status.get("onFailure")
+    return Run(
+        name=meta.get("name") or "",
+        namespace=meta.get("namespace") or "",
+        uid=meta.get("uid") or "",
+        workflow=spec.get("workflowName") or "",
+        succeeded=verdict,
+        completed=(conditions.get("Completed") or {}).get("status") == "True",
+        reason=succeeded.get("reason") or "Pending",
+        message=succeeded.get("message") or "",
+        steps={s["id"]: _unit(s["id"], s) for s in status.get("steps") or () if s.get("id")},
+        on_failure=_unit(ON_FAILURE, handler) if handler else None,
+        created=parse_time(meta.get("creationTimestamp")),
+        start_time=parse_time(status.get("startTime")),
+        completion_time=parse_time(status.get("completionTime")),
+        progress=status.get("progress") or "",
+        current_step=status.get("currentStep") or "",
+        raw=obj,
+    )
+
+
+def _unit(id_: str, status: Mapping[str, Any]) -> Unit:
+    return Unit(
+        id=id_,
+        action=status.get("action") or "",
+        state=status.get("state") or "Pending",
+        reason=status.get("reason") or "",
+        message=status.get("message") or "",
+        exit_code=status.get("exitCode"),
+        tries=status.get("tries") or 0,
+        job_name=status.get("jobName"),
+        start_time=parse_time(status.get("startTime")),
+        completion_time=parse_time(status.get("completionTime")),
+        output=status.get("output"),
+    )
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """An RFC 3339 time; None where there is none or it cannot be read."""
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None

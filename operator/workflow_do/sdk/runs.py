@@ -1,0 +1,86 @@
+"""Starting runs and following them to their end; shared by the SDK's face and the command line.
+
+Decides when a wait is over: when nothing of the run goes on any more, its onFailure handler
+included, or when the caller's bound is passed. Knows nothing of definitions or of display.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from workflow_do.sdk.client import RUNS, Client, Selection
+from workflow_do.sdk.definition import run_manifest
+from workflow_do.sdk.errors import NotFound, RunFailed, RunTimeout
+from workflow_do.sdk.run import Run, parse_run
+from workflow_do.sdk.watch import Deadline, changes
+
+DEFAULT_TIMEOUT_SECONDS: Final = 3600.0
+
+
+def start_run(
+    client: Client, workflow: str, *, namespace: str, body: Any = None, name: str | None = None
+) -> Run:
+    """Create a WorkflowRun. Raises AlreadyExists, DefinitionError, and the connection's errors."""
+    manifest = run_manifest(workflow, body=body, name=name, namespace=namespace)
+    return parse_run(client.create(RUNS, namespace, manifest))
+
+
+def fetch_run(client: Client, namespace: str, name: str) -> Run:
+    """The run as it is now. Raises NotFound."""
+    return parse_run(client.get(RUNS, namespace, name))
+
+
+def watch_run(
+    client: Client, namespace: str, name: str, *, uid: str | None = None, timeout: float
+) -> Iterator[Run]:
+    """The run as it is now, then at every change; the last one yielded is completed.
+
+    uid: of the run that is meant; one of the same name made later is not it.
+    Raises NotFound where it is not there or is deleted, RunTimeout after `timeout` seconds.
+    """
+    deadline = Deadline(timeout)
+    run: Run | None = None
+    for run in _versions(client, namespace, name, uid, deadline):
+        yield run
+        if run.completed:
+            return
+    raise RunTimeout(name, namespace, timeout, run)
+
+
+def _versions(
+    client: Client, namespace: str, name: str, uid: str | None, deadline: Deadline
+) -> Iterator[Run]:
+    # Reading it first tells a missing run, and what RBAC refuses, at once and plainly.
+    obj = client.get(RUNS, namespace, name)
+    run = parse_run(obj)
+    uid = uid or run.uid
+    if run.uid == uid:
+        yield run
+    for change in changes(client, Selection(RUNS, namespace, name), deadline, seen=obj):
+        run = parse_run(change.object)
+        if change.gone or run.uid != uid:
+            break
+        yield run
+    else:
+        return
+    raise NotFound(
+        f'workflowrun "{name}" in namespace {namespace} was deleted while it was watched'
+    )
+
+
+def wait_run(
+    client: Client, namespace: str, name: str, *, uid: str | None = None, timeout: float
+) -> Run:
+    """The run once it has ended well. Raises RunFailed, RunTimeout, NotFound."""
+    for run in watch_run(client, namespace, name, uid=uid, timeout=timeout):
+        if run.completed:
+            return judged(run)
+    raise AssertionError("watch_run ends with a completed run or an error")
+
+
+def judged(run: Run) -> Run:
+    """The run itself, if it succeeded. Raises RunFailed."""
+    if run.succeeded is not True:
+        raise RunFailed(run)
+    return run
