@@ -1,1 +1,1 @@
-"""Image builder: a catalogue of images, two backends (buildah, Docker) and a content-addressed cache."""
+"""Image builder: a catalogue, two backends (buildah, Docker), a content-addressed cache."""

@@ -102,8 +102,10 @@ class Buildah:
         self._forget_machine(root, mirror)
         run_tool(
             # Devices and kernel file systems are the container runtime's; what is left is files.
-            ["tar", "--create", "--file", staged / ROOT_ARCHIVE, "--directory", root]
-            + ["--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*", "."],
+            [
+                *("tar", "--create", "--file", staged / ROOT_ARCHIVE, "--directory", root),
+                *("--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*", "."),
+            ],
             label="base: packing",
             log=log,
         )

@@ -34,7 +34,7 @@ class Backend(Protocol):
 
 
 def digest_inputs(image: Image, context: Path, backend: Backend) -> str:
-    """sha256 over everything that decides the content of `image`, its context being at `context`."""
+    """sha256 over all that decides the content of `image`, its context being at `context`."""
     base = CATALOGUE[image.stands_on] if image.stands_on else None
     inputs = {
         "recipe": RECIPE,
@@ -49,7 +49,9 @@ def digest_inputs(image: Image, context: Path, backend: Backend) -> str:
 
 def _files(image: Image, context: Path) -> list[Path]:
     if not (context / image.dockerfile).is_file():
-        raise BuildError(f"{image.name}: {image.dockerfile_path} is missing; nothing to build from.")
+        raise BuildError(
+            f"{image.name}: {image.dockerfile_path} is missing; nothing to build from."
+        )
     return sorted({*list_files(context), Path(image.dockerfile)})
 
 

@@ -1,4 +1,4 @@
-"""The command line of hack/images/build: arguments in, paths of image archives out, errors in one line."""
+"""The command line: arguments in, paths of image archives out, errors in one line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 from types import FrameType
 
 from image_builder import docker
-from image_builder.builder import Backend, build_images, digest_inputs
 from image_builder.buildah import Buildah
+from image_builder.builder import Backend, build_images, digest_inputs
 from image_builder.catalogue import CATALOGUE, Image, select
 from image_builder.errors import BuildError, explain_os_error
 from image_builder.store import Store, cache_folder

@@ -1,4 +1,4 @@
-"""What goes into an image: the files of its context that .dockerignore lets through, and their digest.
+"""What goes into an image: the files of its context that .dockerignore lets through.
 
 The rules are those of Docker's .dockerignore: one pattern a line, `#` comments, `*` and `?` within
 one path segment, `**` across segments, `!` takes back, the last match wins, and a pattern that
@@ -20,7 +20,7 @@ IGNORE_FILE = ".dockerignore"
 
 @dataclass(frozen=True)
 class IgnoreRule:
-    """One line of .dockerignore. `covers` matches a path below the context, or a folder above it."""
+    """One line of .dockerignore; `covers` matches a path, or a folder above it."""
 
     covers: re.Pattern[str]
     takes_back: bool
@@ -67,7 +67,7 @@ def is_ignored(path: str, rules: list[IgnoreRule]) -> bool:
 
 
 def _may_hold_kept(folder: str, rules: list[IgnoreRule]) -> bool:
-    """Whether an ignored folder must still be looked into, because a `!` rule may reach below it."""
+    """Whether an ignored folder must be looked into, because a `!` rule may reach below it."""
     for rule in rules:
         if not rule.takes_back:
             continue

@@ -1,4 +1,4 @@
-"""The backend for machines with a Docker daemon: docker build with the Dockerfile's own base, docker save.
+"""The backend for a Docker daemon: docker build on the Dockerfile's own base, docker save.
 
 Untested: written for machines that have a daemon.
 """

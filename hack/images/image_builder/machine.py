@@ -99,7 +99,7 @@ def _ask_apt(suite: str) -> list[AptSource] | None:
 
 
 def parse_index_targets(answer: str, suite: str) -> list[AptSource]:
-    """Lines `origin|codename|uri|release|component` of `apt-get indextargets`, Debian's of `suite`."""
+    """Debian's sources of `suite` from lines `origin|codename|uri|release|component`."""
     wanted = {suite, f"{suite}-updates", f"{suite}-security"}
     sources = []
     for line in answer.splitlines():
@@ -139,7 +139,7 @@ def _apt_settings(dump: str) -> str:
 
 
 def pip_conf(listing: str, environ: Mapping[str, str]) -> str:
-    """A pip.conf of the machine's settings: `pip config list` lines, then PIP_* variables, win in turn.
+    """A pip.conf of the machine's settings: `pip config list` lines, over them PIP_* variables.
 
     Folders of wheels on this machine are left out (a build cannot see them), and so is what
     decides where pip installs.

@@ -1,4 +1,4 @@
-"""Runs the tools (debootstrap, buildah, docker, apt-get): logged, watched, bounded, and ended with us.
+"""Runs the tools (debootstrap, buildah, docker, apt-get): logged, watched, bounded, ended with us.
 
 Decides how a tool is closed in and how its end is told; must not know what it is run for.
 """
@@ -37,7 +37,7 @@ def run_tool(
     env: Mapping[str, str] | None = None,
     closed_in: bool = False,
 ) -> None:
-    """Run `command` to its end, its output appended to `log`; raises BuildError unless it exits 0."""
+    """Run `command` to its end, its output appended to `log`; BuildError unless it exits 0."""
     words = [*(CLOSED_IN if closed_in else ()), *map(str, command)]
     tail: deque[str] = deque(maxlen=KEPT_LINES)
     progress = Progress(label)
@@ -55,7 +55,7 @@ def run_tool(
 
 
 def query(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> str | None:
-    """Standard output of a short command; None when it fails, hangs for a minute or is not there."""
+    """Standard output of a short command; None when it fails, hangs or is not there."""
     try:
         done = subprocess.run(
             list(map(str, command)),
