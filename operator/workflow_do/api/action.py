@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from workflow_do.api import pod
-from workflow_do.api.base import Json, Spec, Status
+from workflow_do.api.base import Json, Spec, Status, keyed_by
 from workflow_do.api.conditions import Condition
 
 Schema = Annotated[
@@ -46,7 +46,11 @@ class ActionSpec(Spec):
     ] = None
     env: Annotated[
         tuple[pod.EnvVar, ...] | None,
-        Field(max_length=100, description="Environment variables."),
+        Field(
+            max_length=100,
+            description="Environment variables.",
+            json_schema_extra=keyed_by("name"),
+        ),
     ] = None
     env_from: Annotated[
         tuple[pod.EnvFrom, ...] | None,
@@ -56,11 +60,16 @@ class ActionSpec(Spec):
         pod.Resources | None, Field(description="Requests and limits of the container.")
     ] = None
     volumes: Annotated[
-        tuple[pod.Volume, ...] | None, Field(max_length=20, description="Volumes of the Pod.")
+        tuple[pod.Volume, ...] | None,
+        Field(max_length=20, description="Volumes of the Pod.", json_schema_extra=keyed_by("name")),
     ] = None
     volume_mounts: Annotated[
         tuple[pod.VolumeMount, ...] | None,
-        Field(max_length=20, description="Where the program finds them."),
+        Field(
+            max_length=20,
+            description="Where the program finds the volumes.",
+            json_schema_extra=keyed_by("mountPath"),
+        ),
     ] = None
     service_account_name: Annotated[
         str | None,
@@ -72,7 +81,11 @@ class ActionSpec(Spec):
     ] = None
     image_pull_secrets: Annotated[
         tuple[pod.LocalRef, ...] | None,
-        Field(max_length=10, description="Secrets with registry credentials."),
+        Field(
+            max_length=10,
+            description="Secrets with registry credentials.",
+            json_schema_extra=keyed_by("name"),
+        ),
     ] = None
     node_selector: Annotated[
         dict[str, Annotated[str, Field(max_length=63)]] | None,
@@ -126,9 +139,6 @@ class ActionStatus(Status):
         Field(
             max_length=16,
             description="Ready: the schemas and templates are valid.",
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
+            json_schema_extra=keyed_by("type"),
         ),
     ] = ()

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
+
+
+def keyed_by(key: str) -> dict[str, JsonValue]:
+    """Schema markers of a list whose items are told apart by one field (refuses duplicates)."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list[Json] or dict[str, Json]."""

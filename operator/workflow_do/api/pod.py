@@ -13,7 +13,14 @@ from pydantic import Field
 from workflow_do.api.base import Spec
 
 Quantity = Annotated[
-    str | int,
+    Annotated[
+        str,
+        Field(
+            max_length=64,
+            pattern=r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$",
+        ),
+    ]
+    | Annotated[int, Field(ge=0)],
     Field(
         description="A Kubernetes quantity, e.g. 100m or 64Mi.",
         json_schema_extra={"x-kubernetes-int-or-string": True},
@@ -87,10 +94,12 @@ class Resources(Spec):
     """What the program may use, as in a Pod's container."""
 
     requests: Annotated[
-        dict[str, Quantity] | None, Field(description="What the scheduler sets aside.")
+        dict[str, Quantity] | None,
+        Field(max_length=16, description="What the scheduler sets aside."),
     ] = None
     limits: Annotated[
-        dict[str, Quantity] | None, Field(description="What the program may not exceed.")
+        dict[str, Quantity] | None,
+        Field(max_length=16, description="What the program may not exceed."),
     ] = None
 
 
@@ -164,7 +173,10 @@ class VolumeMount(Spec):
     """Where the program finds a volume."""
 
     name: Annotated[str, Field(max_length=63, description="The volume's name.")]
-    mount_path: Annotated[str, Field(max_length=1024, description="An absolute path.")]
+    mount_path: Annotated[
+        str,
+        Field(max_length=1024, pattern=r"^/[^:]*$", description="An absolute path, without `:`."),
+    ]
     sub_path: Annotated[
         str | None, Field(max_length=1024, description="A path inside the volume.")
     ] = None
@@ -210,9 +222,16 @@ class ExtraMetadata(Spec):
 
     labels: Annotated[
         dict[str, Annotated[str, Field(max_length=63)]] | None,
-        Field(max_length=32, description="Reserved prefixes are refused."),
+        Field(
+            max_length=32,
+            description="More labels. Refused: `workflow.do/…`, `batch.kubernetes.io/…`, "
+            "`job-name`, `controller-uid`.",
+        ),
     ] = None
     annotations: Annotated[
         dict[str, Annotated[str, Field(max_length=4096)]] | None,
-        Field(max_length=32, description="Reserved prefixes are refused."),
+        Field(
+            max_length=32,
+            description="More annotations. Refused: the same names as for labels.",
+        ),
     ] = None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from workflow_do.api.base import Json, Name, Spec, Status
+from workflow_do.api.base import Json, Name, Spec, Status, keyed_by
 from workflow_do.api.conditions import Condition
 
 _ANY = {"x-kubernetes-preserve-unknown-fields": True}
@@ -135,10 +135,7 @@ class RunStatus(Status):
             max_length=16,
             description="Succeeded (True, False, Unknown while it goes on), Completed; for tools "
             "that read kstatus: Reconciling, Stalled.",
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
+            json_schema_extra=keyed_by("type"),
         ),
     ] = ()
     start_time: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from workflow_do.api.action import Schema
-from workflow_do.api.base import Json, Name, Spec, Status
+from workflow_do.api.base import Json, Name, Spec, Status, keyed_by
 from workflow_do.api.conditions import Condition
 from workflow_do.api.names import MAX_STEPS
 
@@ -94,9 +94,6 @@ class WorkflowStatus(Status):
         Field(
             max_length=16,
             description="Ready: templates are valid and every Action is there.",
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
+            json_schema_extra=keyed_by("type"),
         ),
     ] = ()
