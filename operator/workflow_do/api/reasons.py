@@ -7,6 +7,7 @@ cannot exist.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Reason(StrEnum):
@@ -198,3 +199,11 @@ class Reason(StrEnum):
         "An object that is not this run's holds the name of the Job.",
         "Delete or rename that object, then start a new run.",
     )
+
+
+_BY_VALUE: Final = {str(reason): reason for reason in Reason}
+
+
+def find_reason(value: str | None) -> Reason | None:
+    """The reason of that word; None where it is none of ours."""
+    return _BY_VALUE.get(value) if value is not None else None

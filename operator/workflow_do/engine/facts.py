@@ -26,7 +26,7 @@ from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import RunSpec, RunStatus
 from workflow_do.engine.definition import Definition
-from workflow_do.engine.problem import Problem
+from workflow_do.engine.problem import Problem, describe
 
 Raw = Mapping[str, Any]
 
@@ -145,16 +145,6 @@ def parse_run(raw: Raw) -> Run | Problem:
         status=status,
         deleting="deletionTimestamp" in meta,
     )
-
-
-def describe(error: ValidationError, limit: int = 3) -> str:
-    """The first violations of a model, each as `place: what is wrong`, without the values."""
-    rows = [
-        f"{'.'.join(str(p) for p in e['loc']) or 'spec'}: {e['msg']}"
-        for e in error.errors(include_input=False, include_url=False)
-    ]
-    more = f" (and {len(rows) - limit} more)" if len(rows) > limit else ""
-    return ("; ".join(rows[:limit]) + more)[: names.MAX_MESSAGE_CHARS]
 
 
 def parse_job(raw: Raw) -> JobFact:

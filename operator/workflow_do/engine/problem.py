@@ -1,9 +1,12 @@
-"""A problem as a value: why something cannot go on. Engine code returns these, never raises them."""
+"""A problem as a value: why something cannot go on. Engine code returns these, never raises."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
+from workflow_do.api import names
 from workflow_do.api.reasons import Reason
 
 
@@ -13,3 +16,13 @@ class Problem:
 
     reason: Reason
     message: str
+
+
+def describe(error: ValidationError, limit: int = 3) -> str:
+    """The first violations of a model, each as `place: what is wrong`, without the values."""
+    rows = [
+        f"{'.'.join(str(p) for p in e['loc']) or 'spec'}: {e['msg']}"
+        for e in error.errors(include_input=False, include_url=False)
+    ]
+    more = f" (and {len(rows) - limit} more)" if len(rows) > limit else ""
+    return ("; ".join(rows[:limit]) + more)[: names.MAX_MESSAGE_CHARS]

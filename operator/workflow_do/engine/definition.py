@@ -1,0 +1,267 @@
+"""Definitions made ready to run: schemas compiled, templates parsed, names checked.
+
+Decides whether a Workflow with its Actions can be run at all, from their specs alone. Knows no
+run, no cluster and no time. The first fault found is the Problem returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from workflow_do.api.action import ActionSpec
+from workflow_do.api.reasons import Reason
+from workflow_do.api.revision import RevisionSpec
+from workflow_do.api.workflow import WorkflowSpec
+from workflow_do.engine import expressions as ex
+from workflow_do.engine.identity import Role, Unit
+from workflow_do.engine.problem import Problem, describe
+from workflow_do.engine.schemas import SchemaProblem, Validator, compile_schema
+
+Raw = Mapping[str, Any]
+
+_COMMON: Final = frozenset({"trigger", "run", "workflow", "steps"})
+_STEP_FIELDS: Final = frozenset({"output", "state", "reason"})
+_FAILURE_FIELDS: Final = frozenset({"step", "action", "reason", "message", "exitCode"})
+
+
+@dataclass(frozen=True, slots=True)
+class ActionDef:
+    """An Action ready to run. `env` holds the variables with a literal or templated value."""
+
+    name: str
+    spec: ActionSpec
+    input: Validator | None
+    output: Validator | None
+    env: Mapping[str, ex.Tree]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitDef:
+    """A step or the handler: what it runs, with which input."""
+
+    unit: Unit
+    action: ActionDef
+    input: ex.Tree
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A Workflow with all its Actions, as one run sees them."""
+
+    revision_name: str
+    workflow_name: str
+    spec: WorkflowSpec
+    steps: tuple[UnitDef, ...]
+    handler: UnitDef | None
+    body: Validator | None
+
+
+def action_names(workflow_spec: Raw) -> frozenset[str]:
+    """The names of the Actions that a raw Workflow spec uses; total, whatever it holds."""
+    steps = workflow_spec.get("steps")
+    users = [*(steps if isinstance(steps, list) else ()), workflow_spec.get("onFailure")]
+    found = (u.get("action") for u in users if isinstance(u, Mapping))
+    return frozenset(name for name in found if isinstance(name, str))
+
+
+def define(
+    workflow_name: str, workflow_spec: Raw, actions: Mapping[str, Raw], revision_name: str = ""
+) -> Definition | Problem:
+    """The definition of a raw Workflow spec and raw Action specs (name → spec).
+
+    Problems: WorkflowNotReady, ActionNotFound, ActionNotReady, each with the place in it.
+    """
+    try:
+        spec = WorkflowSpec.model_validate(workflow_spec)
+    except ValidationError as error:
+        return Problem(Reason.WORKFLOW_NOT_READY, describe(error))
+    found = _actions(workflow_spec, actions)
+    if isinstance(found, Problem):
+        return found
+    try:
+        return _define(workflow_name, spec, found, revision_name)
+    except _Fault as fault:
+        return Problem(Reason.WORKFLOW_NOT_READY, str(fault))
+
+
+def define_action(name: str, raw_spec: Raw) -> ActionDef | Problem:
+    """An Action's raw spec made ready; the Problem's reason is ActionNotReady."""
+    try:
+        spec = ActionSpec.model_validate(raw_spec)
+    except ValidationError as error:
+        return Problem(Reason.ACTION_NOT_READY, describe(error))
+    try:
+        return ActionDef(
+            name=name,
+            spec=spec,
+            input=_schema(spec.input_schema, "inputSchema"),
+            output=_schema(spec.output_schema, "outputSchema"),
+            env=_env(spec),
+        )
+    except _Fault as fault:
+        return Problem(Reason.ACTION_NOT_READY, str(fault))
+
+
+def parse_revision(raw: Raw) -> Definition | Problem:
+    """A stored WorkflowRevision as a definition."""
+    meta = raw.get("metadata") or {}
+    try:
+        spec = RevisionSpec.model_validate(raw.get("spec"))
+    except ValidationError as error:
+        return Problem(Reason.REVISION_LOST, f"the revision is not usable: {describe(error)}")
+    body = raw["spec"]
+    return define(spec.workflow_name, body["workflow"], body["actions"], str(meta.get("name", "")))
+
+
+class _Fault(Exception):
+    """A fault in a definition on its way to a Problem; never leaves this module."""
+
+
+def _actions(workflow_spec: Raw, actions: Mapping[str, Raw]) -> dict[str, ActionDef] | Problem:
+    ready = {}
+    for name in sorted(action_names(workflow_spec)):
+        if name not in actions:
+            return Problem(Reason.ACTION_NOT_FOUND, f"there is no Action {name!r}: apply it")
+        action = define_action(name, actions[name])
+        if isinstance(action, Problem):
+            return Problem(action.reason, f"Action {name!r}: {action.message}")
+        ready[name] = action
+    return ready
+
+
+def _define(
+    workflow_name: str, spec: WorkflowSpec, actions: Mapping[str, ActionDef], revision_name: str
+) -> Definition:
+    ids = [s.id for s in spec.steps]
+    twice = next((i for i in ids if ids.count(i) > 1), None) if len(set(ids)) < len(ids) else None
+    if twice is not None:
+        raise _Fault(f"steps: the id {twice!r} stands twice")
+    steps = tuple(
+        UnitDef(
+            unit=Unit(Role.DO, step.id),
+            action=actions[step.action],
+            input=_tree(step.input, f"steps[{at}].input", _step_check(ids, at)),
+            title=step.title or step.id,
+        )
+        for at, step in enumerate(spec.steps)
+    )
+    return Definition(
+        revision_name=revision_name,
+        workflow_name=workflow_name,
+        spec=spec,
+        steps=steps,
+        handler=_handler(spec, actions, ids),
+        body=_schema(spec.trigger.body_schema, "trigger.bodySchema"),
+    )
+
+
+def _handler(
+    spec: WorkflowSpec, actions: Mapping[str, ActionDef], ids: list[str]
+) -> UnitDef | None:
+    if spec.on_failure is None:
+        return None
+    return UnitDef(
+        unit=Unit(Role.ON_FAILURE),
+        action=actions[spec.on_failure.action],
+        input=_tree(spec.on_failure.input, "onFailure.input", _handler_check(ids)),
+        title="onFailure",
+    )
+
+
+Check = Callable[[ex.Reference], str | None]
+
+
+def _step_check(ids: list[str], at: int) -> Check:
+    """A step may use the steps that are surely before it."""
+    before, later = frozenset(ids[:at]), frozenset(ids[at:])
+
+    def check(ref: ex.Reference) -> str | None:
+        if ref.parts[0] not in _COMMON:
+            return _unknown_root(ref.parts[0], _COMMON)
+        return _check_step(ref.parts, before, later)
+
+    return check
+
+
+def _handler_check(ids: list[str]) -> Check:
+    """The handler may use every step (of which some have no output) and the failure."""
+    roots, known = _COMMON | {"failure"}, frozenset(ids)
+
+    def check(ref: ex.Reference) -> str | None:
+        parts = ref.parts
+        if parts[0] not in roots:
+            return _unknown_root(parts[0], roots)
+        if parts[0] == "failure" and len(parts) > 1 and parts[1] not in _FAILURE_FIELDS:
+            return f"failure has no {parts[1]!r}, only {_list(_FAILURE_FIELDS)}"
+        return _check_step(parts, known, frozenset())
+
+    return check
+
+
+def _check_step(
+    parts: tuple[Any, ...], before: frozenset[str], later: frozenset[str]
+) -> str | None:
+    if parts[0] != "steps" or len(parts) < 2:
+        return None
+    step = parts[1]
+    if step in later:
+        return f"the step {step!r} does not come before this one"
+    if step not in before:
+        return f"there is no step {step!r} before this one" + _known(before)
+    if len(parts) > 2 and parts[2] not in _STEP_FIELDS:
+        return f"steps.{step} has no {parts[2]!r}, only {_list(_STEP_FIELDS)}"
+    return None
+
+
+def _tree(value: Any, path: str, check: Check) -> ex.Tree:
+    try:
+        tree = ex.parse(value, path)
+    except ex.TemplateProblem as problem:
+        raise _Fault(f"{problem.path}: {problem.message}") from None
+    for ref in sorted(ex.references(tree), key=lambda r: r.path):
+        fault = check(ref)
+        if fault is not None:
+            raise _Fault(f"{ref.path}: {fault}")
+    return tree
+
+
+def _env(spec: ActionSpec) -> dict[str, ex.Tree]:
+    trees = {}
+    for at, var in enumerate(spec.env or ()):
+        path = f"env[{at}].value"
+        if var.name.startswith(("ACTION_", "WORKFLOW_")):
+            raise _Fault(f"env[{at}].name: {var.name!r} is reserved")
+        if var.value is not None:
+            trees[var.name] = _tree(var.value, path, _env_check)
+    return trees
+
+
+def _env_check(ref: ex.Reference) -> str | None:
+    return None if ref.parts[0] == "input" else _unknown_root(ref.parts[0], frozenset({"input"}))
+
+
+def _schema(schema: Raw | None, path: str) -> Validator | None:
+    if schema is None:
+        return None
+    compiled = compile_schema(dict(schema), path)
+    if isinstance(compiled, SchemaProblem):
+        raise _Fault(compiled.message)
+    return compiled
+
+
+def _unknown_root(root: object, roots: Iterable[str]) -> str:
+    return f"{root!r} is not defined here; there are {_list(roots)}"
+
+
+def _known(before: frozenset[str]) -> str:
+    return f"; there are {_list(before)}" if before else "; it is the first"
+
+
+def _list(words: Iterable[str]) -> str:
+    rows = sorted(words)
+    return ", ".join(rows[:8]) + (", …" if len(rows) > 8 else "")

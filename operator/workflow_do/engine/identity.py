@@ -1,0 +1,71 @@
+"""How a try is called: one name per (run uid, role, step, try), the same whenever it is derived.
+
+The uid in the hash keeps a deleted and recreated run of one name from adopting leftovers; the
+exact step id keeps ids apart that differ only in case. Knows nothing of clusters or time.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import orjson
+
+from workflow_do.api import names
+from workflow_do.api.base import Json
+
+_NAME_LIMIT: Final = 63
+_DIGEST_CHARS: Final = 10
+
+
+class Role(StrEnum):
+    """What a unit of work is for."""
+
+    DO = "do"
+    ON_FAILURE = "onFailure"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One thing to be done once in a run: a step, or the handler (whose step is empty)."""
+
+    role: Role
+    step: str = ""
+
+
+def job_name(run_name: str, run_uid: str, unit: Unit, try_: int) -> str:
+    """The Job's name: a readable prefix and a digest of the identity, 63 characters at most."""
+    digest = hash_of([run_uid, unit.role.value, unit.step, "", try_])[:_DIGEST_CHARS]
+    words = f"{run_name}-{unit.step or unit.role.value}".lower()
+    room = _NAME_LIMIT - _DIGEST_CHARS - 1
+    prefix = re.sub(r"[^a-z0-9-]+", "-", words)[:room].strip("-")
+    return f"{prefix}-{digest}"
+
+
+def idempotency_key(root_run_uid: str, unit: Unit, epoch: int = 0) -> str:
+    """The same over all tries of a unit; another for every other unit and run."""
+    return hash_of([root_run_uid, unit.role.value, unit.step, "", epoch])[:32]
+
+
+def labels(workflow: str, run_name: str, run_uid: str, unit: Unit, try_: int) -> dict[str, str]:
+    """The labels of a try's Job and Pod. An empty step is left out."""
+    step = {names.LABEL_STEP: unit.step} if unit.step else {}
+    return {
+        names.LABEL_MANAGED_BY: names.MANAGED_BY,
+        names.LABEL_WORKFLOW: workflow,
+        names.LABEL_RUN: run_name,
+        names.LABEL_RUN_UID: run_uid,
+        names.LABEL_ROLE: unit.role.value,
+        names.LABEL_TRY: str(try_),
+        **step,
+    }
+
+
+def hash_of(value: Json) -> str:
+    """Lower-case base32 of the SHA-256 of the canonical JSON (sorted keys), 52 characters."""
+    data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return base64.b32encode(hashlib.sha256(data).digest()).decode().rstrip("=").lower()

@@ -1,0 +1,195 @@
+"""The manifest of a try: one Job with one "restricted" Pod with one container named `action`.
+
+Decides every field of what is created, and nothing about when. User data reaches the Pod only as
+environment values; each `$` in them is doubled, since the kubelet would expand `$(NAME)` and let
+a caller read the Action's secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from workflow_do.api import names
+from workflow_do.api.base import Json, dump
+from workflow_do.api.pod import ExtraMetadata
+from workflow_do.engine import identity
+from workflow_do.engine.definition import ActionDef, Definition
+from workflow_do.engine.identity import Unit
+
+_DEFAULT_USER: Final = 65532
+_OUTPUT_PATH: Final = "/dev/termination-log"
+_POD_FIELDS: Final = (
+    "volumes",
+    "imagePullSecrets",
+    "nodeSelector",
+    "tolerations",
+    "priorityClassName",
+    "runtimeClassName",
+    "terminationGracePeriodSeconds",
+)
+_CONTAINER_FIELDS: Final = (
+    "imagePullPolicy",
+    "command",
+    "args",
+    "workingDir",
+    "envFrom",
+    "resources",
+    "volumeMounts",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Everything that a try's manifest is made of. `env` holds the rendered variables."""
+
+    run_name: str
+    run_namespace: str
+    run_uid: str
+    unit: Unit
+    number: int
+    seq: int
+    input: Json
+    env: Mapping[str, str]
+
+
+def encode_input(value: Json) -> str:
+    """The input as the program finds it in ACTION_INPUT: compact JSON, keys in their order."""
+    return orjson.dumps(value).decode()
+
+
+def build_job(definition: Definition, action: ActionDef, this: Try) -> dict[str, Any]:
+    """The Job of a try, ready to POST."""
+    tags = identity.labels(
+        definition.workflow_name, this.run_name, this.run_uid, this.unit, this.number
+    )
+    job, pod = action.spec.job_metadata, action.spec.pod_metadata
+    notes = {
+        names.ANNOTATION_SEQ: str(this.seq),
+        names.ANNOTATION_INPUT_HASH: identity.hash_of(this.input)[:16],
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": identity.job_name(this.run_name, this.run_uid, this.unit, this.number),
+            "namespace": this.run_namespace,
+            "labels": {**_labels(job), **tags},
+            "annotations": {**_annotations(job), **notes},
+            "ownerReferences": [_owner(this)],
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "podReplacementPolicy": "Failed",
+            "template": {
+                "metadata": {
+                    "labels": {**_labels(pod), **tags},
+                    "annotations": _annotations(pod),
+                },
+                "spec": _pod_spec(definition, action, this),
+            },
+        },
+    }
+
+
+def _owner(this: Try) -> dict[str, Any]:
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.RUN.kind,
+        "name": this.run_name,
+        "uid": this.run_uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _labels(extra: ExtraMetadata | None) -> dict[str, str]:
+    return dict(extra.labels or {}) if extra else {}
+
+
+def _annotations(extra: ExtraMetadata | None) -> dict[str, str]:
+    return dict(extra.annotations or {}) if extra else {}
+
+
+def _pod_spec(definition: Definition, action: ActionDef, this: Try) -> dict[str, Any]:
+    spec = action.spec
+    account = spec.service_account_name or definition.spec.service_account_name
+    written = dump(spec)
+    return {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": spec.active_deadline_seconds,
+        "automountServiceAccountToken": account is not None,
+        "enableServiceLinks": False,
+        "securityContext": _pod_security(action),
+        "containers": [_container(action, this)],
+        **({"serviceAccountName": account} if account else {}),
+        **{key: written[key] for key in _POD_FIELDS if key in written},
+    }
+
+
+def _pod_security(action: ActionDef) -> dict[str, Any]:
+    """What Pod Security "restricted" asks for; user and groups as the Action says."""
+    written = dump(action.spec.security_context) if action.spec.security_context else {}
+    written.pop("readOnlyRootFilesystem", None)
+    return {
+        "runAsUser": _DEFAULT_USER,
+        **written,
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _container(action: ActionDef, this: Try) -> dict[str, Any]:
+    spec = action.spec
+    written = dump(spec)
+    read_only = spec.security_context and spec.security_context.read_only_root_filesystem
+    return {
+        "name": names.CONTAINER,
+        "image": spec.image,
+        "env": _env(action, this),
+        "terminationMessagePath": _OUTPUT_PATH,
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            **({} if read_only is None else {"readOnlyRootFilesystem": read_only}),
+        },
+        **{key: _literal(written[key]) for key in _CONTAINER_FIELDS if key in written},
+    }
+
+
+def _literal(value: Json) -> Json:
+    """command and args as written: the kubelet expands `$(NAME)` in them too."""
+    return [_escape(v) if isinstance(v, str) else v for v in value] if _is_list(value) else value
+
+
+def _is_list(value: Json) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _env(action: ActionDef, this: Try) -> list[dict[str, Any]]:
+    """The Action's variables, then ours: a later entry of one name wins."""
+    rows: list[dict[str, Any]] = []
+    for var in action.spec.env or ():
+        if var.name in this.env:
+            rows.append({"name": var.name, "value": _escape(this.env[var.name])})
+        elif var.value_from is not None:
+            rows.append({"name": var.name, "valueFrom": dump(var.value_from)})
+    ours = {
+        "ACTION_INPUT": encode_input(this.input),
+        "ACTION_OUTPUT": _OUTPUT_PATH,
+        "WORKFLOW_RUN": this.run_name,
+        "WORKFLOW_STEP": this.unit.step or this.unit.role.value,
+        "WORKFLOW_ATTEMPT": str(this.number),
+        "WORKFLOW_IDEMPOTENCY_KEY": identity.idempotency_key(this.run_uid, this.unit),
+    }
+    return rows + [{"name": key, "value": _escape(value)} for key, value in ours.items()]
+
+
+def _escape(value: str) -> str:
+    return value.replace("$", "$$")

@@ -1,0 +1,122 @@
+"""The ledger of a run: one record per unit, the status as written plus what Jobs add to it.
+
+A Job that the status does not know yet counts as started: the operator crashed, or its write was
+refused, between the POST and the PATCH. Only a Job whose name is the one derived from its labels,
+and whose owner is the run, is taken in. A record that has ended never changes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from workflow_do.api.run import HandlerStatus, RunStatus, StepState, StepStatus, UnitStatus
+from workflow_do.engine.definition import Definition, UnitDef
+from workflow_do.engine.facts import JobFact, Run
+from workflow_do.engine.identity import Role, Unit, job_name
+from workflow_do.engine.timestamps import stamp
+
+_ROLES: Final = frozenset(role.value for role in Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The records of all units. `handler` is None until it is started."""
+
+    steps: tuple[StepStatus, ...]
+    handler: HandlerStatus | None = None
+
+    def units(self) -> Iterator[tuple[Unit, UnitStatus]]:
+        """Every unit that has a record, in order."""
+        for step in self.steps:
+            yield Unit(Role.DO, step.id), step
+        if self.handler is not None:
+            yield Unit(Role.ON_FAILURE), self.handler
+
+    def next_seq(self) -> int:
+        """The number of the next start in this run, from 1."""
+        return 1 + max((u.seq or 0 for _, u in self.units()), default=0)
+
+    def first_failure(self) -> StepStatus | None:
+        """The first step, in order, that ended in anything but success."""
+        return next(
+            (s for s in self.steps if s.state.terminal and s.state is not StepState.SUCCEEDED),
+            None,
+        )
+
+    def next_step(self) -> StepStatus | None:
+        """The first step that has not ended."""
+        return next((s for s in self.steps if not s.state.terminal), None)
+
+    def update(self, definition: UnitDef, **changes: Any) -> Ledger:
+        """The ledger with fields of one unit's record changed."""
+        if definition.unit.role is Role.ON_FAILURE:
+            old = self.handler or HandlerStatus(action=definition.action.name)
+            return replace(self, handler=old.model_copy(update=changes))
+        steps = tuple(
+            s.model_copy(update=changes) if s.id == definition.unit.step else s for s in self.steps
+        )
+        return replace(self, steps=steps)
+
+
+def opening(definition: Definition) -> Ledger:
+    """The ledger of a run that has not begun: every step Pending, in order."""
+    return Ledger(tuple(StepStatus(id=s.unit.step, action=s.action.name) for s in definition.steps))
+
+
+def of_status(status: RunStatus) -> Ledger:
+    """The ledger as last written."""
+    return Ledger(status.steps, status.on_failure)
+
+
+def fold(ledger: Ledger, run: Run, definition: Definition, jobs: tuple[JobFact, ...]) -> Ledger:
+    """The ledger with every Job of the run that it does not know yet, oldest first."""
+    units = {u.unit: u for u in units_of(definition)}
+    for job in sorted(jobs, key=lambda j: (j.seq, j.try_, j.name)):
+        unit = identified(run, job)
+        known = units.get(unit) if unit is not None else None
+        if known is not None and _is_news(ledger, known, job):
+            ledger = ledger.update(known, **_started(job))
+    return ledger
+
+
+def identified(run: Run, job: JobFact) -> Unit | None:
+    """The unit that a Job is a try of; None for one that is not this run's own."""
+    if job.owner_uid != run.uid or job.try_ < 1 or job.role not in _ROLES:
+        return None
+    unit = Unit(Role(job.role), job.step)
+    return unit if job.name == job_name(run.name, run.uid, unit, job.try_) else None
+
+
+def units_of(definition: Definition) -> Iterator[UnitDef]:
+    """Every unit that a definition can start."""
+    yield from definition.steps
+    if definition.handler is not None:
+        yield definition.handler
+
+
+def record_of(ledger: Ledger, unit: Unit) -> UnitStatus | None:
+    """The record of a unit; None where it has none."""
+    if unit.role is Role.ON_FAILURE:
+        return ledger.handler
+    return next((s for s in ledger.steps if s.id == unit.step), None)
+
+
+def _is_news(ledger: Ledger, unit: UnitDef, job: JobFact) -> bool:
+    record = record_of(ledger, unit.unit)
+    return record is None or (not record.state.terminal and job.try_ > record.tries)
+
+
+def _started(job: JobFact) -> dict[str, Any]:
+    created: datetime | None = job.created
+    return {
+        "state": StepState.RUNNING,
+        "tries": job.try_,
+        "seq": job.seq,
+        "job_name": job.name,
+        "job_uid": job.uid,
+        "input_hash": job.input_hash,
+        "start_time": stamp(created) if created is not None else None,
+    }

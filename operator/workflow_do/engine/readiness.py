@@ -1,0 +1,64 @@
+"""Whether an Action or a Workflow can be used, as its Ready condition.
+
+For people and for tools that wait; a run does not read it but judges the definitions itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from workflow_do.api import conditions as cond
+from workflow_do.api.action import ActionStatus
+from workflow_do.api.conditions import Condition, ConditionType
+from workflow_do.api.reasons import Reason
+from workflow_do.api.workflow import WorkflowStatus
+from workflow_do.engine.definition import define, define_action
+from workflow_do.engine.facts import Raw
+from workflow_do.engine.problem import Problem
+from workflow_do.engine.timestamps import stamp
+
+
+def action_status(raw: Raw, now: datetime) -> ActionStatus:
+    """The status of a raw Action: Ready, or what is wrong and where."""
+    old = ActionStatus.model_validate(raw.get("status") or {})
+    found = define_action(_name(raw), raw.get("spec") or {})
+    return old.model_copy(update=_ready(raw, old.conditions, found, now))
+
+
+def workflow_status(raw: Raw, actions: Mapping[str, Raw], now: datetime) -> WorkflowStatus:
+    """The status of a raw Workflow, given the raw Actions of its namespace by name."""
+    old = WorkflowStatus.model_validate(raw.get("status") or {})
+    specs = {name: action.get("spec") or {} for name, action in actions.items()}
+    found = define(_name(raw), raw.get("spec") or {}, specs)
+    return old.model_copy(update=_ready(raw, old.conditions, found, now))
+
+
+def _ready(
+    raw: Raw, conditions: tuple[Condition, ...], found: object, now: datetime
+) -> dict[str, Any]:
+    """`Ready` from what was found; of a Problem also `Stalled`, for tools that read kstatus."""
+    generation = (raw.get("metadata") or {}).get("generation")
+    problem = found if isinstance(found, Problem) else None
+
+    def condition(type_: str, status: str) -> Condition:
+        return Condition(
+            type=type_,
+            status=status,
+            reason=(problem.reason if problem else Reason.READY).value,
+            message=problem.message if problem else "",
+            observed_generation=generation,
+            last_transition_time=stamp(now),
+        )
+
+    rows = cond.put(conditions, condition(ConditionType.READY, "False" if problem else "True"))
+    if problem:
+        rows = cond.put(rows, condition(ConditionType.STALLED, "True"))
+    else:
+        rows = cond.drop(rows, ConditionType.STALLED)
+    return {"observed_generation": generation, "conditions": rows}
+
+
+def _name(raw: Raw) -> str:
+    return str((raw.get("metadata") or {}).get("name", ""))

@@ -1,0 +1,45 @@
+"""How a try is stopped: a Job whose Pod is on no node is suspended, a Pod on a node is expired.
+
+Suspending keeps the Job and removes an unbound Pod. A bound Pod gets a deadline of one second
+instead: the kubelet ends it and keeps Pod, log and record, where suspending would delete them.
+"""
+
+from __future__ import annotations
+
+from workflow_do.engine import ledger as books
+from workflow_do.engine.effects import Effect, ExpirePod, SuspendJob
+from workflow_do.engine.facts import JobFact, Observed, PodFact
+
+
+def stop(job: JobFact | None, pod: PodFact | None) -> tuple[Effect, ...]:
+    """The effect that stops a try; none where it has ended or is being stopped already."""
+    if pod is not None and pod.bound:
+        over = pod.phase in ("Succeeded", "Failed") or pod.container.state == "terminated"
+        expired = pod.deadline is not None and pod.deadline <= 1
+        return () if over or expired or pod.deletion is not None else (ExpirePod(pod.name),)
+    if job is None or job.suspend or job.finished or job.deleting:
+        return ()
+    return (SuspendJob(job.name),)
+
+
+def newest_pod(job_uid: str, pods: tuple[PodFact, ...]) -> PodFact | None:
+    """The Pod of a Job that counts: one whose container may still act, else the newest."""
+    mine = [p for p in pods if p.job_uid == job_uid]
+    mine.sort(key=lambda p: (p.container.state == "running", _seconds(p), p.name))
+    return mine[-1] if mine else None
+
+
+def strays(observed: Observed) -> tuple[Effect, ...]:
+    """Effects that stop the Jobs which turned up for a run after it had ended."""
+    ledger = books.of_status(observed.run.status)
+    known = {record.job_name for _, record in ledger.units()}
+    return tuple(
+        effect
+        for job in observed.jobs
+        if job.name not in known and books.identified(observed.run, job) is not None
+        for effect in stop(job, newest_pod(job.uid, observed.pods))
+    )
+
+
+def _seconds(pod: PodFact) -> float:
+    return pod.created.timestamp() if pod.created is not None else 0.0

@@ -1,0 +1,20 @@
+"""Times and durations as Kubernetes writes them: RFC 3339 in UTC, whole seconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+def stamp(time: datetime) -> str:
+    """An aware datetime as `2026-01-31T08:00:00Z`."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def describe_span(span: timedelta) -> str:
+    """A duration as `1h2m3s`, `2m3s` or `3s`; a negative one (clock skew) counts as zero."""
+    seconds = max(0, int(span.total_seconds()))
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

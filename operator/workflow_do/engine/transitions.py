@@ -1,0 +1,65 @@
+"""The Kubernetes Events of one status write: what changed that a person wants to be told.
+
+Only start, finish and failure; an Event is told by the write that made it true, so that it is
+told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from workflow_do.api import conditions as cond
+from workflow_do.api.conditions import Condition, ConditionType
+from workflow_do.api.run import RunStatus, StepState, UnitStatus
+from workflow_do.engine.ledger import of_status, record_of
+from workflow_do.engine.report import completed
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One Event: `type` is Normal or Warning."""
+
+    type: str
+    reason: str
+    message: str
+
+
+def transitions(old: RunStatus, new: RunStatus) -> tuple[Note, ...]:
+    """The Events of a change from `old` to `new`."""
+    return tuple([*_start(old, new), *_units(old, new), *_end(old, new)])
+
+
+def _start(old: RunStatus, new: RunStatus) -> Iterator[Note]:
+    if old.revision_name is None and new.revision_name is not None:
+        yield Note("Normal", "Started", f"pinned to revision {new.revision_name}")
+
+
+def _units(old: RunStatus, new: RunStatus) -> Iterator[Note]:
+    before = of_status(old)
+    for unit, record in of_status(new).units():
+        known = record_of(before, unit)
+        was = known.state if known is not None else StepState.PENDING
+        if record.state is was:
+            continue
+        name = f"step {unit.step}" if unit.step else unit.role.value
+        yield from _unit(name, record)
+
+
+def _unit(name: str, record: UnitStatus) -> Iterator[Note]:
+    state = record.state
+    if state is StepState.RUNNING:
+        yield Note("Normal", "StepStarted", f"{name}: Job {record.job_name}")
+    elif state is StepState.SUCCEEDED:
+        yield Note("Normal", "StepSucceeded", name)
+    elif state.terminal:
+        yield Note("Warning", record.reason or state.value, f"{name}: {record.message or state}")
+
+
+def _end(old: RunStatus, new: RunStatus) -> Iterator[Note]:
+    if completed(old) or not completed(new):
+        return
+    verdict: Condition | None = cond.find(new.conditions, ConditionType.SUCCEEDED)
+    if verdict is not None:
+        kind = "Normal" if verdict.status == "True" else "Warning"
+        yield Note(kind, verdict.reason, verdict.message or verdict.reason)

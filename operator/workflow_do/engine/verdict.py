@@ -1,0 +1,339 @@
+"""How a try stands: one ladder of small rules over its Job and Pod; the first that matches tells.
+
+    container runs ........ Going (no verdict while it may still act)
+    container ended ....... ENDED rules, in order: deadline, eviction, deletion, start error,
+                            node loss, memory, exit code, output
+    Pod, not begun ........ over before it began, or Going until startDeadlineSeconds, then Stop
+    no Pod ................ the Job's own story: lost, suspended, Events of refused Pods
+
+Outcomes: Failed only where the program itself said so; NotStarted only with proof that it never
+began; Unknown in all other cases that are not success. Knows nothing of other steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from workflow_do.api.reasons import Reason
+from workflow_do.api.run import StepState
+from workflow_do.engine.definition import ActionDef
+from workflow_do.engine.facts import JobFact, PodFact
+from workflow_do.engine.outputs import OutputProblem, parse_output
+
+_POD_GRACE: Final = timedelta(seconds=2)
+"""How long a Job may be without a Pod before anybody asks why."""
+_KUBELET_SLACK: Final = timedelta(seconds=30)
+"""After deadline and grace, how long the kubelet gets to end a container by itself."""
+_DEFAULT_GRACE: Final = 30
+
+_PULL: Final = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "RegistryUnavailable",
+    }
+)
+_CONFIG: Final = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+_START: Final = frozenset({"StartError", "ContainerCannotRun", "RunContainerError"})
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A try to be judged. `stop` is why it is being stopped, where that was decided before."""
+
+    action: ActionDef
+    job_created: datetime
+    job: JobFact | None
+    pod: PodFact | None
+    stop: Reason | None
+    events: tuple[str, ...] | None
+    live: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """No verdict yet. `reason` is worth showing; at `look_at` something changes by itself."""
+
+    reason: Reason | None = None
+    message: str = ""
+    look_at: datetime | None = None
+    needs_live: bool = False
+    needs_events: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The try is to be stopped, for this reason; the verdict comes when it has ended."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the try ended. `output` is set for Succeeded only."""
+
+    state: StepState
+    reason: Reason | None = None
+    message: str = ""
+    exit_code: int | None = None
+    output: dict[str, Any] | None = None
+    finished: datetime | None = None
+
+
+Verdict = Going | Stop | Ended
+
+
+def judge(a: Attempt) -> Verdict:
+    """The verdict on a try as it stands now."""
+    if a.pod is None:
+        return _without_pod(a)
+    state = a.pod.container.state
+    if state == "running":
+        return _running(a, a.pod)
+    if state == "terminated":
+        return _terminated(a, a.pod)
+    return _not_begun(a, a.pod)
+
+
+def _running(a: Attempt, pod: PodFact) -> Verdict:
+    """It may still act. Only the clock can end it, once the kubelet surely has."""
+    limit = _surely_over(a, pod)
+    if limit is not None and a.now >= limit:
+        return Ended(
+            StepState.UNKNOWN,
+            Reason.NODE_LOST,
+            "the node has not reported the end of the container",
+            finished=a.now,
+        )
+    lost = pod.deletion is not None and a.now >= pod.deletion + timedelta(seconds=60)
+    if lost:
+        return Going(Reason.NODE_LOST, "the node does not answer", look_at=limit)
+    return Going(look_at=limit)
+
+
+def _surely_over(a: Attempt, pod: PodFact) -> datetime | None:
+    """When the container cannot run any more: the kubelet enforces the deadline alone."""
+    if pod.started is None:
+        return None
+    grace = a.action.spec.termination_grace_period_seconds
+    grace = _DEFAULT_GRACE if grace is None else grace
+    seconds = (pod.deadline or a.action.spec.active_deadline_seconds) + grace
+    return pod.started + timedelta(seconds=seconds) + _KUBELET_SLACK
+
+
+def _terminated(a: Attempt, pod: PodFact) -> Verdict:
+    if _deadline_in_doubt(a, pod):
+        return Going(look_at=_surely_over(a, pod))
+    for rule in ENDED:
+        found = rule(a, pod)
+        if found is not None:
+            return found
+    raise AssertionError("the last rule always tells")
+
+
+def _deadline_in_doubt(a: Attempt, pod: PodFact) -> bool:
+    """Ended about when its deadline passed: wait for the phase, which tells whether it was that."""
+    finished = pod.container.finished
+    if pod.phase in ("Succeeded", "Failed") or pod.started is None or finished is None:
+        return False
+    limit = pod.started + timedelta(seconds=pod.deadline or a.action.spec.active_deadline_seconds)
+    over = _surely_over(a, pod)
+    late = over is not None and a.now >= over
+    return finished >= limit - timedelta(seconds=1) and not late
+
+
+Rule = Callable[[Attempt, PodFact], Ended | None]
+
+
+def _deadline(a: Attempt, pod: PodFact) -> Ended | None:
+    """Whatever its exit code: a program that traps TERM ends with 0."""
+    if pod.reason != "DeadlineExceeded":
+        return None
+    if a.stop is not None:
+        return _unknown(pod, a.stop, "the try was stopped")
+    limit = a.action.spec.active_deadline_seconds
+    return _unknown(pod, Reason.DEADLINE_EXCEEDED, f"ran longer than {limit} s and was stopped")
+
+
+def _evicted(a: Attempt, pod: PodFact) -> Ended | None:
+    return _unknown(pod, Reason.EVICTED, pod.disrupted) if pod.disrupted else None
+
+
+def _deleted(a: Attempt, pod: PodFact) -> Ended | None:
+    """Deletion asked for before the container ended: never success."""
+    finished = pod.container.finished
+    if pod.deletion is None or finished is None:
+        return None
+    if finished < pod.deletion - timedelta(seconds=pod.grace):
+        return None
+    if a.job is None or a.job.deleting:
+        return _unknown(pod, Reason.JOB_LOST, "the Job was deleted while the program ran")
+    return _unknown(pod, Reason.POD_DELETED, "the Pod was deleted while the program ran")
+
+
+def _start_error(a: Attempt, pod: PodFact) -> Ended | None:
+    c = pod.container
+    if c.reason not in _START:
+        return None
+    return Ended(StepState.NOT_STARTED, Reason.START_ERROR, c.message, finished=c.finished)
+
+
+def _status_unknown(a: Attempt, pod: PodFact) -> Ended | None:
+    if pod.container.reason != "ContainerStatusUnknown":
+        return None
+    return _unknown(pod, Reason.NODE_LOST, pod.container.message)
+
+
+def _oom(a: Attempt, pod: PodFact) -> Ended | None:
+    if pod.container.reason != "OOMKilled":
+        return None
+    limits = a.action.spec.resources.limits if a.action.spec.resources else None
+    limit = (limits or {}).get("memory", "the node's memory")
+    return _unknown(pod, Reason.OOM_KILLED, f"used more memory than its limit ({limit})")
+
+
+def _exit_code(a: Attempt, pod: PodFact) -> Ended | None:
+    code = pod.container.exit_code
+    if code == 0:
+        return None
+    return Ended(
+        StepState.FAILED,
+        Reason.EXIT_CODE,
+        f"the program ended with exit code {code}",
+        exit_code=code,
+        finished=pod.container.finished,
+    )
+
+
+def _output(a: Attempt, pod: PodFact) -> Ended:
+    finished = pod.container.finished
+    output = parse_output(pod.container.message)
+    if isinstance(output, OutputProblem):
+        return Ended(StepState.UNKNOWN, output.reason, output.message, 0, finished=finished)
+    schema = a.action.output
+    fault = schema.check(output, "output") if schema is not None else None
+    if fault is not None:
+        return Ended(StepState.UNKNOWN, Reason.OUTPUT_INVALID, fault, 0, finished=finished)
+    return Ended(StepState.SUCCEEDED, exit_code=0, output=output, finished=finished)
+
+
+ENDED: Final[tuple[Rule, ...]] = (
+    _deadline,
+    _evicted,
+    _deleted,
+    _start_error,
+    _status_unknown,
+    _oom,
+    _exit_code,
+    _output,
+)
+
+
+def _unknown(pod: PodFact, reason: Reason, message: str) -> Ended:
+    c = pod.container
+    return Ended(StepState.UNKNOWN, reason, message, c.exit_code, finished=c.finished)
+
+
+def _not_begun(a: Attempt, pod: PodFact) -> Verdict:
+    """A Pod whose container has not begun. The kubelet never restarts it, so this is proof."""
+    if pod.phase in ("Succeeded", "Failed"):
+        return _over_before_it_began(a, pod)
+    cause, message = _cause(pod)
+    deadline = a.job_created + timedelta(seconds=a.action.spec.start_deadline_seconds)
+    if a.stop is not None:
+        return Going(a.stop, message, look_at=None)
+    if a.now >= deadline:
+        seconds = a.action.spec.start_deadline_seconds
+        why = f"not begun after {seconds} s" + (f": {message}" if message else "")
+        return Stop(cause or Reason.START_DEADLINE_EXCEEDED, why)
+    return Going(cause, message, look_at=deadline)
+
+
+def _over_before_it_began(a: Attempt, pod: PodFact) -> Ended:
+    if a.stop is not None:
+        return Ended(StepState.NOT_STARTED, a.stop, finished=a.now)
+    if pod.disrupted or pod.reason == "Evicted":
+        return Ended(StepState.NOT_STARTED, Reason.EVICTED, pod.disrupted or pod.message)
+    if pod.deletion is not None:
+        return Ended(StepState.NOT_STARTED, Reason.POD_DELETED, "deleted before it began")
+    cause, message = _cause(pod)
+    if pod.reason == "DeadlineExceeded":
+        return Ended(StepState.NOT_STARTED, cause or Reason.DEADLINE_EXCEEDED, message)
+    return Ended(
+        StepState.NOT_STARTED,
+        Reason.POD_NOT_CREATED,
+        f"the node would not run the Pod: {pod.reason} {pod.message}".strip(),
+    )
+
+
+def _cause(pod: PodFact) -> tuple[Reason | None, str]:
+    """Why it does not begin, and what Kubernetes says of it."""
+    c = pod.container
+    if c.state == "waiting" and c.reason in _PULL:
+        return Reason.IMAGE_PULL, c.message or c.reason
+    if c.state == "waiting" and c.reason in _CONFIG:
+        return Reason.CONTAINER_CONFIG, c.message or c.reason
+    if c.state == "waiting" and c.reason in _START:
+        return Reason.START_ERROR, c.message or c.reason
+    if pod.unschedulable and not pod.bound:
+        return Reason.UNSCHEDULABLE, pod.unschedulable
+    return None, ""
+
+
+def _without_pod(a: Attempt) -> Verdict:
+    job = a.job
+    if not a.live and (job is None or job.finished or job.suspended):
+        return Going(needs_live=True)
+    if job is None:
+        return Ended(StepState.UNKNOWN, Reason.JOB_LOST, "the Job is gone")
+    if job.suspended and a.stop is not None:
+        return _stopped_without_pod(a.stop)
+    if job.finished:
+        return Ended(StepState.UNKNOWN, Reason.JOB_LOST, "the Job has ended and its Pod is gone")
+    return _no_pod_yet(a)
+
+
+def _stopped_without_pod(stop: Reason) -> Ended:
+    """Suspended and no Pod left. Only causes that keep a Pod off every node prove it never ran."""
+    never = stop in (
+        Reason.UNSCHEDULABLE,
+        Reason.ADMISSION_DENIED,
+        Reason.QUOTA_EXCEEDED,
+        Reason.POD_NOT_CREATED,
+    )
+    return Ended(StepState.NOT_STARTED if never else StepState.UNKNOWN, stop)
+
+
+def _no_pod_yet(a: Attempt) -> Verdict:
+    deadline = a.job_created + timedelta(seconds=a.action.spec.start_deadline_seconds)
+    if a.stop is not None:
+        return Going(a.stop)
+    if a.now < a.job_created + _POD_GRACE:
+        return Going(look_at=a.job_created + _POD_GRACE)
+    if not a.live:
+        return Going(needs_live=True)
+    if a.events is None:
+        return Going(needs_events=True)
+    reason, message = _refusal(a.events)
+    if reason is Reason.ADMISSION_DENIED or a.now >= deadline:
+        return Stop(reason, message)
+    look = min(deadline, a.now + timedelta(seconds=5))
+    return Going(reason if message else None, message, look_at=look)
+
+
+def _refusal(events: tuple[str, ...]) -> tuple[Reason, str]:
+    """Why the Job controller could not make the Pod, by the newest of its Events."""
+    for message in reversed(events):
+        text = message.lower()
+        if "exceeded quota" in text or "insufficient quota" in text:
+            return Reason.QUOTA_EXCEEDED, message
+        if "forbidden" in text or "denied" in text:
+            return Reason.ADMISSION_DENIED, message
+    return Reason.POD_NOT_CREATED, events[-1] if events else ""
