@@ -1,0 +1,126 @@
+"""How states, times and data look on a terminal: symbols, colours, and short texts.
+
+Pure. What comes from programs and callers (outputs, messages) is data here: control characters
+are made visible, never sent to the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from rich.text import Text
+
+from workflow_do.sdk.run import Run, Unit
+
+SPINNER_PER_SECOND: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """One character a state. `spinner` turns while a step runs."""
+
+    succeeded: str
+    failed: str
+    pending: str
+    not_started: str
+    unknown: str
+    spinner: str
+    still: str
+    dot: str
+    more: str
+
+
+UNICODE: Final = Symbols("✔", "✘", "○", "⊘", "?", "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "●", "·", "…")
+ASCII: Final = Symbols("+", "x", "o", "-", "?", "|/-\\", "*", "-", "...")
+
+_STYLES: Final = {
+    "Succeeded": "green",
+    "Failed": "bold red",
+    "Running": "cyan",
+    "Pending": "bright_black",
+    "NotStarted": "yellow",
+    "Unknown": "bold magenta",
+}
+
+
+def style_of(state: str) -> str:
+    """The colour of a unit's state; a state that is not known looks like Unknown."""
+    return _STYLES.get(state, _STYLES["Unknown"])
+
+
+def symbol_of(state: str, symbols: Symbols, now: datetime | None = None) -> Text:
+    """The character of a unit's state. With `now` the one of Running turns."""
+    if state == "Running" and now is not None:
+        at = int(now.timestamp() * SPINNER_PER_SECOND) % len(symbols.spinner)
+        return Text(symbols.spinner[at], style_of(state))
+    character = {
+        "Succeeded": symbols.succeeded,
+        "Failed": symbols.failed,
+        "Pending": symbols.pending,
+        "NotStarted": symbols.not_started,
+        "Running": symbols.still,
+    }.get(state, symbols.unknown)
+    return Text(character, style_of(state))
+
+
+def state_of(run: Run) -> str:
+    """A run's state in the words of a unit's, for its symbol and colour."""
+    if run.succeeded is not None:
+        return "Succeeded" if run.succeeded else "Failed"
+    return "Pending" if run.reason == "Pending" else "Running"
+
+
+def headline(run: Run) -> str:
+    """A run's state for people: `Running`, `Succeeded`, `Failed: ExitCode`."""
+    return f"Failed: {run.reason}" if run.succeeded is False else run.reason
+
+
+def took(unit: Run | Unit, now: datetime) -> str:
+    """How long it took, or has taken until now; empty before its start."""
+    if unit.start_time is None:
+        return ""
+    end = unit.completion_time or now
+    return duration((end - unit.start_time).total_seconds())
+
+
+def duration(seconds: float) -> str:
+    """`7s`, `1m05s`, `2h03m`, `3d04h`; never negative, whatever the two clocks say."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
+
+
+def clean(text: str) -> str:
+    """On one line, and harmless to a terminal: what cannot be printed shows as U+FFFD."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
+
+
+def compact(value: Any) -> str:
+    """JSON on one line, harmless to a terminal."""
+    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def shorten(text: str, width: int) -> str:
+    """At most `width` characters; a cut shows."""
+    return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 step`, `2 steps`, `3 tries`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
+
+
+def widest(texts: Iterable[str]) -> int:
+    """The length of the longest text, 0 without any."""
+    return max(map(len, texts), default=0)

@@ -1,0 +1,244 @@
+"""`kubectl workflow`: start runs, watch them, look at them, read their logs.
+
+Thin: each command reads its arguments, calls what does the work, and prints. What needs the
+cluster or draws is imported inside the commands, so that `--help` and TAB are quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from workflow_do import __version__
+from workflow_do.api import names
+from workflow_do.cli import exits
+from workflow_do.cli.options import (
+    Context,
+    GetOutput,
+    Kubeconfig,
+    Namespace,
+    RunName,
+    RunOutput,
+    complete_run,
+    complete_step,
+    complete_workflow,
+    reach,
+)
+
+_PROGRAM = "kubectl-workflow"
+_DEFAULT_TIMEOUT = 3600.0
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        min=0.1,
+        metavar="SECONDS",
+        help="How long to wait at most (3600); then exit with 124. The run goes on.",
+    ),
+]
+
+app = typer.Typer(
+    name=_PROGRAM,
+    help="Business processes as Kubernetes objects: start and follow runs of Workflows.",
+    epilog="Exit codes: 0 done, 1 the run failed, 2 wrong usage or invalid, 3 the cluster cannot "
+    "be reached or refuses, 124 timed out, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command()
+def run(
+    workflow: Annotated[
+        str,
+        typer.Argument(
+            metavar="WORKFLOW", help="The Workflow to run.", autocompletion=complete_workflow
+        ),
+    ],
+    body: Annotated[
+        str | None,
+        typer.Option(
+            "--body", metavar="JSON|@FILE|-", help="The body of the trigger; - reads stdin."
+        ),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--param", metavar="KEY=VALUE", help="A key of the body, as a string."),
+    ] = None,
+    json_param: Annotated[
+        list[str] | None,
+        typer.Option("--json-param", metavar="KEY=JSON", help="A key of the body, as JSON."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="The run's name; else one is made up."),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the run until it ends.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for its end, and say how.")] = False,
+    timeout: Timeout = None,
+    output: Annotated[
+        RunOutput | None,
+        typer.Option("-o", "--output", help="Print the run on stdout: after --wait, as it ended."),
+    ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Start a run of a Workflow."""
+    with exits.told():
+        from workflow_do.cli.body import build_body, read_text
+        from workflow_do.cli.start import start
+
+        if timeout is not None and not (watch or wait):
+            raise typer.BadParameter("only together with --watch or --wait", param_hint="--timeout")
+        given = build_body(read_text(body, sys.stdin), param or [], json_param or [])
+        start(
+            reach(namespace, context, kubeconfig),
+            workflow,
+            given,
+            name=name,
+            mode="watch" if watch else "wait" if wait else "start",
+            timeout=timeout or _DEFAULT_TIMEOUT,
+            output=output.value if output else None,
+        )
+
+
+@app.command()
+def watch(
+    run: RunName,
+    timeout: Timeout = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show a run, live, until it ends; exit with 1 if it failed."""
+    with exits.told():
+        from workflow_do.cli.start import follow_to_end
+
+        cluster = reach(namespace, context, kubeconfig)
+        follow_to_end(cluster, run, None, timeout=timeout or _DEFAULT_TIMEOUT)
+
+
+@app.command()
+def get(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]", help="One run; absent: list them.", autocompletion=complete_run
+        ),
+    ] = None,
+    output: Annotated[
+        GetOutput, typer.Option("-o", "--output", help="How to print it.")
+    ] = GetOutput.TABLE,
+    all_namespaces: Annotated[
+        bool, typer.Option("-A", "--all-namespaces", help="List runs of every namespace.")
+    ] = False,
+    workflow: Annotated[
+        str | None,
+        typer.Option(
+            "-w",
+            "--workflow",
+            metavar="NAME",
+            help="List only runs of this Workflow.",
+            autocompletion=complete_workflow,
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, metavar="N", help="Rows of the table at most.")
+    ] = 50,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show one run with all there is, or list runs, the newest first."""
+    with exits.told():
+        from workflow_do.cli.get import get_one, list_runs
+
+        if run and (all_namespaces or workflow):
+            raise typer.BadParameter("-A and -w are for lists; leave RUN out", param_hint="RUN")
+        cluster = reach(namespace, context, kubeconfig)
+        if run:
+            get_one(cluster, run, output.value)
+        else:
+            list_runs(
+                cluster, output.value, everywhere=all_namespaces, workflow=workflow, limit=limit
+            )
+
+
+@app.command()
+def logs(
+    run: RunName,
+    step: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[STEP]",
+            help="One step, or onFailure; absent: all of them.",
+            autocompletion=complete_step,
+        ),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on until the run has ended.")
+    ] = False,
+    tail: Annotated[
+        int | None, typer.Option("--tail", min=0, metavar="N", help="Only the last N lines each.")
+    ] = None,
+    timeout: Timeout = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Print what the programs of a run have written."""
+    with exits.told():
+        from workflow_do.cli.get import print_logs
+
+        if timeout is not None and not follow:
+            raise typer.BadParameter("only together with -f", param_hint="--timeout")
+        cluster = reach(namespace, context, kubeconfig)
+        bound = (timeout or _DEFAULT_TIMEOUT) if follow else None
+        print_logs(cluster, run, step, tail=tail, follow=bound)
+
+
+@app.command()
+def version() -> None:
+    """Print the version of this program and of the API it speaks."""
+    typer.echo(f"{_PROGRAM} {__version__} ({names.API_VERSION})")
+
+
+@app.command()
+def completion(
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+) -> None:
+    """Print the shell's completion script: add `source <(kubectl-workflow completion bash)`."""
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
+
+    if shell not in ("bash", "zsh", "fish"):
+        raise typer.BadParameter("must be bash, zsh or fish", param_hint="SHELL")
+    typer.echo(get_completion_script(prog_name=_PROGRAM, complete_var=_COMPLETE_VAR, shell=shell))
+
+
+_COMPLETE_VAR = "_KUBECTL_WORKFLOW_COMPLETE"
+
+
+def main() -> NoReturn:
+    """The entry point. Every way out is an exit code; see `exits`."""
+    from typer.completion import completion_init  # type: ignore[attr-defined]
+
+    completion_init()
+    options: dict[str, Any] = {"complete_var": _COMPLETE_VAR, "prog_name": "kubectl workflow"}
+    try:
+        app(**options)
+    except Exception as error:
+        exits.complain(
+            f"this is a mistake of {_PROGRAM} {__version__} itself ({type(error).__name__}: "
+            f"{error}); please report it with the command that led to it"
+        )
+        sys.exit(exits.INTERNAL)
+    sys.exit(exits.OK)
+
+
+if __name__ == "__main__":
+    main()

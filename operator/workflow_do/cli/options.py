@@ -1,0 +1,107 @@
+"""Options that several commands share, spelled once, and the connection they ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from workflow_do.sdk.client import Client
+
+_CLUSTER = "Cluster"
+
+
+class RunOutput(StrEnum):
+    """What `run` prints on standard output."""
+
+    NAME = "name"
+    JSON = "json"
+    YAML = "yaml"
+
+
+class GetOutput(StrEnum):
+    """What `get` prints."""
+
+    TABLE = "table"
+    NAME = "name"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def complete_workflow(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of Workflows, for the shell."""
+    from workflow_do.cli.complete import workflow_names
+
+    return workflow_names(ctx.params, incomplete)
+
+
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of runs, for the shell."""
+    from workflow_do.cli.complete import run_names
+
+    return run_names(ctx.params, incomplete)
+
+
+def complete_step(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Ids of the steps of the run that was named, for the shell."""
+    from workflow_do.cli.complete import step_ids
+
+    return step_ids(ctx.params, incomplete)
+
+
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        metavar="NAME",
+        help="The namespace; by default that of the kubeconfig's context.",
+        rich_help_panel=_CLUSTER,
+    ),
+]
+Context = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="NAME",
+        help="The kubeconfig's context to use.",
+        rich_help_panel=_CLUSTER,
+    ),
+]
+Kubeconfig = Annotated[
+    str | None,
+    typer.Option(
+        "--kubeconfig",
+        metavar="FILE",
+        help="The kubeconfig; by default KUBECONFIG, then ~/.kube/config, then the Pod's own.",
+        rich_help_panel=_CLUSTER,
+    ),
+]
+RunName = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="The name of the WorkflowRun.", autocompletion=complete_run),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A client, and the namespace that the command is about."""
+
+    client: Client
+    namespace: str
+
+
+def reach(namespace: str | None, context: str | None, kubeconfig: str | None) -> Cluster:
+    """Connect as asked for. Raises Unreachable where there is no usable configuration."""
+    import logging
+
+    from workflow_do.sdk.client import Client
+    from workflow_do.sdk.connect import connect
+
+    # Its warnings about repeated attempts would break into the live view; errors are told anyway.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    client = Client(connect(kubeconfig, context, namespace))
+    return Cluster(client, client.namespace)

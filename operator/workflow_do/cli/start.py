@@ -1,0 +1,119 @@
+"""`run` and `watch`: start a run, and follow it to its end as the command line asks."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from workflow_do.cli import exits, show
+from workflow_do.cli.options import Cluster
+from workflow_do.sdk.client import RUNS, WORKFLOWS, Selection
+from workflow_do.sdk.definition import run_manifest
+from workflow_do.sdk.errors import Forbidden, NotFound
+from workflow_do.sdk.run import Run, parse_run
+from workflow_do.sdk.runs import judged, wait_run, watch_run
+
+Mode = Literal["start", "wait", "watch"]
+_MAX_NAMED = 10
+
+
+def start(
+    cluster: Cluster,
+    workflow: str,
+    body: Any,
+    *,
+    name: str | None,
+    mode: Mode,
+    timeout: float,
+    output: str | None,
+) -> None:
+    """Start a run; then, by mode, come back at once, wait for its end, or show it until then.
+
+    output: name, json or yaml on standard output, and everything for people on standard error.
+    """
+    manifest = run_manifest(workflow, body=body, name=name, namespace=cluster.namespace)
+    require_workflow(cluster, workflow)
+    made = cluster.client.create(RUNS, cluster.namespace, manifest)
+    run = parse_run(made)
+    if mode == "start":
+        _started(run, made, output)
+        return
+    if output == "name":
+        show.data(made, output)
+    if mode == "watch":
+        last = _watched(cluster, run.name, run.uid, timeout, to_error=output is not None)
+    else:
+        last = _waited(cluster, run, timeout, quiet=output is not None)
+    if output in ("json", "yaml"):
+        show.data(last.raw, output)
+    _exit_by(last)
+
+
+def require_workflow(cluster: Cluster, workflow: str) -> None:
+    """Tell a wrong name at once, with the right ones; where that may not be read, go on."""
+    try:
+        cluster.client.get(WORKFLOWS, cluster.namespace, workflow)
+    except Forbidden:
+        return
+    except NotFound as error:
+        raise NotFound(_no_workflow(cluster, workflow)) from error
+
+
+def _no_workflow(cluster: Cluster, workflow: str) -> str:
+    try:
+        items, _ = cluster.client.list_all(Selection(WORKFLOWS, cluster.namespace))
+    except Forbidden:
+        items = []
+    names = sorted(item["metadata"]["name"] for item in items)
+    said = ", ".join(names[:_MAX_NAMED]) + (", …" if len(names) > _MAX_NAMED else "")
+    there = f"there are: {said}" if names else "there is none at all; apply it, or choose with -n"
+    return f'no Workflow "{workflow}" in namespace {cluster.namespace}; {there}'
+
+
+def follow_to_end(cluster: Cluster, name: str, uid: str | None, *, timeout: float) -> None:
+    """Show the run until it has ended; exit with 1 if it failed."""
+    _exit_by(_watched(cluster, name, uid, timeout))
+
+
+def _started(run: Run, made: dict[str, Any], output: str | None) -> None:
+    if output:
+        show.data(made, output)
+        return
+    where = f"{run.name} -n {run.namespace}"
+    show.console().print(f"run {run.name} started", soft_wrap=True)
+    exits.tell(f"follow it with: kubectl workflow watch {where}")
+
+
+def _watched(
+    cluster: Cluster, name: str, uid: str | None, timeout: float, *, to_error: bool = False
+) -> Run:
+    runs = watch_run(cluster.client, cluster.namespace, name, uid=uid, timeout=timeout)
+    with exits.interruptible(name, cluster.namespace):
+        return show.follow(runs, show.console(error=to_error))
+
+
+def _waited(cluster: Cluster, run: Run, timeout: float, *, quiet: bool) -> Run:
+    from workflow_do.cli.tree import verdict
+    from workflow_do.sdk.errors import RunFailed
+
+    with exits.interruptible(run.name, run.namespace):
+        try:
+            last = wait_run(
+                cluster.client, cluster.namespace, run.name, uid=run.uid, timeout=timeout
+            )
+        except RunFailed as error:
+            last = error.run
+    target = show.console(error=quiet)
+    target.print(verdict(last, show.symbols_for(target)), soft_wrap=True)
+    return last
+
+
+def _exit_by(run: Run) -> None:
+    """What has been shown is not told again: only the code."""
+    import typer
+
+    from workflow_do.sdk.errors import RunFailed
+
+    try:
+        judged(run)
+    except RunFailed as error:
+        raise typer.Exit(exits.code_of(error)) from None

@@ -1,0 +1,221 @@
+"""A run as a tree: the run, its steps in order, and the onFailure handler as a branch of its own.
+
+Decides what is shown of a run and what is folded away when there is not room for every step. Pure:
+a run and a moment in, a rich renderable out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from rich.text import Text
+from rich.tree import Tree
+
+from workflow_do.cli import look
+from workflow_do.cli.look import Symbols
+from workflow_do.sdk.run import Run, Unit
+
+_LIVE_MESSAGE: Final = 300
+"""Characters of a message in the live tree; `get` shows all of it."""
+_LIVE_OUTPUT: Final = 200
+_MAX_NAME_WIDTH: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How to show a run.
+
+    room: lines for steps; more steps than that are folded (None: show all).
+    full: outputs and messages as a whole, and the times.
+    ticking: the symbol of what runs turns with `now`.
+    """
+
+    now: datetime
+    symbols: Symbols = look.UNICODE
+    room: int | None = None
+    full: bool = False
+    ticking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Steps that are folded away."""
+
+    units: tuple[Unit, ...]
+
+
+def run_tree(run: Run, view: View) -> Tree:
+    """The whole tree."""
+    tree = Tree(_title(run, view), guide_style="bright_black")
+    units = list(run.steps.values())
+    shown = [*units, run.on_failure] if run.on_failure else units
+    columns = _Columns(
+        name=min(_MAX_NAME_WIDTH, look.widest(unit.id for unit in shown)),
+        action=min(_MAX_NAME_WIDTH, look.widest(unit.action for unit in shown)),
+        time=look.widest(look.took(unit, view.now) for unit in shown),
+    )
+    for row in fold(units, view.room):
+        tree.add(_gap(row, view) if isinstance(row, Gap) else _unit(row, run, columns, view))
+    if run.on_failure:
+        tree.add(_unit(run.on_failure, run, columns, view, style="italic"))
+    return tree
+
+
+def verdict(run: Run, symbols: Symbols = look.UNICODE) -> Text:
+    """How a run ended, in one line."""
+    state = look.state_of(run)
+    text = Text.assemble(look.symbol_of(state, symbols), f" run {look.clean(run.name)} ")
+    after = look.took(run, run.completion_time) if run.completion_time else ""
+    if run.succeeded:
+        text.append("succeeded", "bold green").append(f" in {after}" if after else "")
+        return text
+    if not run.completed:
+        return text.append(f"goes on: {look.clean(run.reason)}")
+    text.append("failed", "bold red").append(f" after {after}" if after else "")
+    text.append(f": {look.clean(run.reason)}")
+    if run.failed_step:
+        text.append(f" at step {look.clean(run.failed_step.id)}")
+    return text.append(f": {look.clean(run.message)}" if run.message else "")
+
+
+def fold(units: Sequence[Unit], room: int | None) -> list[Unit | Gap]:
+    """At most about `room` rows: what runs or failed, and its neighbourhood; the rest as gaps."""
+    if room is None or len(units) <= room:
+        return list(units)
+    weighty = [i for i, unit in enumerate(units) if unit.state == "Running" or unit.failed]
+    pending = (i for i, unit in enumerate(units) if unit.state == "Pending")
+    focus = weighty[-1] if weighty else next(pending, len(units) - 1)
+    kept = set(
+        sorted(range(len(units)), key=lambda i: (i not in weighty[-room:], abs(i - focus)))[
+            : max(1, room - 2)
+        ]
+    )
+    rows: list[Unit | Gap] = []
+    hidden: list[Unit] = []
+    for i, unit in enumerate(units):
+        if i not in kept:
+            hidden.append(unit)
+            continue
+        if hidden:
+            rows.append(Gap(tuple(hidden)))
+            hidden = []
+        rows.append(unit)
+    return [*rows, Gap(tuple(hidden))] if hidden else rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Widths, so that the rows of one tree stand below each other."""
+
+    name: int
+    action: int
+    time: int
+
+
+def _title(run: Run, view: View) -> Text:
+    state = look.state_of(run)
+    now = view.now if view.ticking else None
+    text = Text.assemble(
+        look.symbol_of(state, view.symbols, now),
+        " ",
+        (look.clean(run.name), "bold"),
+        "  ",
+        (look.clean(look.headline(run)), look.style_of(state)),
+    )
+    parts = [run.progress, look.took(run, view.now)]
+    for part in filter(None, parts):
+        text.append(f" {view.symbols.dot} ", "bright_black").append(look.clean(part))
+    for label, value in _facts(run, view):
+        text.append(f"\n  {label:<9} ", "bright_black").append(look.clean(value))
+    return text
+
+
+def _facts(run: Run, view: View) -> list[tuple[str, str]]:
+    facts = [("workflow", run.workflow), ("namespace", run.namespace)]
+    if view.full:
+        spec, status = run.raw.get("spec") or {}, run.raw.get("status") or {}
+        facts.append(("revision", status.get("revisionName") or ""))
+        body = (spec.get("trigger") or {}).get("body")
+        facts.append(("body", "" if body is None else look.compact(body)))
+        facts.append(("started", _moment(run.start_time)))
+        facts.append(("ended", _moment(run.completion_time)))
+    # A step that failed says why itself.
+    unsaid = run.message and run.succeeded is not True and not _said(run)
+    facts.append(("message", run.message if unsaid else ""))
+    return [(label, value) for label, value in facts if value]
+
+
+def _said(run: Run) -> bool:
+    units = [*run.steps.values(), *filter(None, [run.on_failure])]
+    return any(unit.message and unit.message in run.message for unit in units if unit.failed)
+
+
+def _moment(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S %Z}" if time else ""
+
+
+def _unit(unit: Unit, run: Run, columns: _Columns, view: View, style: str = "") -> Text:
+    now = view.now if view.ticking else None
+    # Only what a cut shortens may end a row: names are cut, never wrapped.
+    name = look.shorten(look.clean(unit.id), columns.name).ljust(columns.name)
+    action = look.shorten(look.clean(unit.action), columns.action).ljust(columns.action)
+    row = Text.assemble(
+        look.symbol_of(unit.state, view.symbols, now),
+        " ",
+        (name, f"bold {style}"),
+        "  ",
+        (action, "bright_black" if unit.state == "Pending" else "blue"),
+        "  ",
+        (look.took(unit, view.now).rjust(columns.time), "bright_black"),
+        overflow="ellipsis",
+    )
+    word = _word(unit, run)
+    if word:
+        row.append("  ").append(word, look.style_of(unit.state))
+    if view.full and unit.start_time:
+        row.append(f"  from {unit.start_time:%H:%M:%S}", "bright_black")
+    row.append_text(_result(unit, view))
+    row.rstrip()
+    return row
+
+
+def _word(unit: Unit, run: Run) -> str:
+    """What a row says of the state, beside its symbol."""
+    if unit.state == "Pending":
+        return "not run" if run.completed else ""
+    if unit.state == "Succeeded":
+        return f"after {look.count(unit.tries, 'try')}" if unit.tries > 1 else ""
+    words = [unit.state]
+    if unit.reason and unit.reason != unit.state:
+        words[0] += f": {look.clean(unit.reason)}"
+    if unit.exit_code:
+        words.append(str(unit.exit_code))
+    if unit.tries > 1:
+        running = unit.state == "Running"
+        words.append(f"try {unit.tries}" if running else f"after {look.count(unit.tries, 'try')}")
+    return " ".join(words)
+
+
+def _result(unit: Unit, view: View) -> Text:
+    """What the program gave, or what is wrong: below the row, or short at its end."""
+    if unit.state == "Succeeded":
+        if not unit.output:
+            return Text()
+        output = look.compact(unit.output)
+        if view.full:
+            return Text(f"\n  {output}", "bright_black")
+        return Text(f"  {look.shorten(output, _LIVE_OUTPUT)}", "bright_black")
+    if not unit.message:
+        return Text()
+    message = look.clean(unit.message)
+    return Text(f"\n  {message if view.full else look.shorten(message, _LIVE_MESSAGE)}")
+
+
+def _gap(gap: Gap, view: View) -> Text:
+    counts = Counter(unit.state for unit in gap.units)
+    said = ", ".join(f"{number} {state.lower()}" for state, number in counts.items())
+    return Text(f"{view.symbols.more} {said}", "bright_black")
