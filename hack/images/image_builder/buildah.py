@@ -19,10 +19,13 @@ from image_builder.machine import (
     install_tools,
     mount_configuration,
 )
-from image_builder.process import query, run_tool
+from image_builder.process import CLOSED_IN, query, run_tool
 from image_builder.store import Store
 
 ROOT_ARCHIVE = "rootfs.tar"
+
+# Layers of earlier builds save minutes; beyond this many (some ten builds) all are thrown away.
+MAX_CACHED_LAYERS = 200
 
 
 @dataclass
@@ -30,6 +33,7 @@ class Buildah:
     """Builds images into the store's own buildah storage."""
 
     store: Store
+    fresh: bool = False  # without the layers of earlier builds
     name: str = "buildah"
     _sources: list[AptSource] | None = field(default=None, repr=False)
 
@@ -44,8 +48,9 @@ class Buildah:
         if os.geteuid() != 0:
             raise BuildError("building without Docker mounts file systems: run as root (or sudo).")
         install_tools(self.store.log("tools"))
-        for command in (["rm", "--all"], ["rmi", "--prune"]):
-            self._buildah(command, label=f"buildah {command[0]}", log=self.store.log("tools"))
+        self._buildah(["rm", "--all"], label="buildah rm", log=self.store.log("tools"))
+        if len(self._query(["images", "--all", "--quiet"]).splitlines()) > MAX_CACHED_LAYERS:
+            self._buildah(["rmi", "--prune"], label="buildah rmi", log=self.store.log("tools"))
 
     def build(self, image: Image, staged: Path) -> tuple[Path, str]:
         """Build `image` from the staged context; the archive (in the work folder) and image id."""
@@ -76,7 +81,10 @@ class Buildah:
         )
         words = ["bud", "--isolation", "chroot", "--format", "docker", "--pull-never"]
         words += [word for volume in volumes for word in ("--volume", volume)]
-        words += ["--squash"] if image is BASE else ["--layers"]
+        if image is BASE:
+            words += ["--squash"]
+        else:
+            words += ["--no-cache"] if self.fresh else ["--layers"]
         if image.stands_on:
             words += ["--build-arg", f"BASE={BASE.reference}"]
         words += ["--tag", image.reference, "--file", str(staged / image.dockerfile), str(staged)]
@@ -130,8 +138,7 @@ class Buildah:
         )
 
     def _image_id(self, image: Image) -> str:
-        words = ["images", "--quiet", "--no-trunc", image.reference]
-        return (query(self._command(words), env=self._env()) or "").strip()
+        return self._query(["images", "--quiet", "--no-trunc", image.reference]).strip()
 
     def _debian(self, log: Path) -> list[AptSource]:
         if self._sources is None:
@@ -145,6 +152,10 @@ class Buildah:
     def _env(self) -> dict[str, str]:
         # buildah unpacks into TMPDIR: keep it on the cache's disk, and gone with the work folder.
         return {"TMPDIR": str(self.store.work)}
+
+    def _query(self, words: list[str]) -> str:
+        # Closed in like the rest: buildah's storage mounts itself even to answer a question.
+        return query([*CLOSED_IN, *self._command(words)], env=self._env()) or ""
 
     def _buildah(self, words: list[str], *, label: str, log: Path) -> None:
         run_tool(self._command(words), label=label, log=log, env=self._env(), closed_in=True)

@@ -32,7 +32,8 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     store = Store(cache_folder() / "images")
     try:
-        backend: Backend = docker.Docker(store) if docker.is_usable() else Buildah(store)
+        kind = docker.Docker if docker.is_usable() else Buildah
+        backend: Backend = kind(store, fresh=options.force)
         if options.list:
             _print_list(store, backend)
             return 0
@@ -62,7 +63,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         help=f"{', '.join(CATALOGUE)} (default: all)",
     )
     parser.add_argument("--list", action="store_true", help="show the images and their state")
-    parser.add_argument("--force", action="store_true", help="build even what is up to date")
+    parser.add_argument("--force", action="store_true", help="build all anew, packages too")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in CATALOGUE]
     if unknown:

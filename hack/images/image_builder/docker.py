@@ -23,6 +23,7 @@ class Docker:
     """Builds images in the Docker daemon, each on the base that its Dockerfile names."""
 
     store: Store
+    fresh: bool = False  # without the layers of earlier builds
     name: str = "docker"
 
     def inputs(self, image: Image) -> dict[str, str]:
@@ -42,10 +43,9 @@ class Docker:
                 ["docker", "tag", image.docker_hub_base, image.reference],
             ]
         else:
-            dockerfile = str(staged / image.dockerfile)
-            commands = [
-                ["docker", "build", "--tag", image.reference, "--file", dockerfile, str(staged)]
-            ]
+            words = ["docker", "build", "--tag", image.reference]
+            words += ["--no-cache"] if self.fresh else []
+            commands = [[*words, "--file", str(staged / image.dockerfile), str(staged)]]
         archive = self.store.work / f"{image.name}.tar"
         commands.append(["docker", "save", "--output", str(archive), image.reference])
         for command in commands:
