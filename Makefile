@@ -1,0 +1,100 @@
+# Everything a contributor or a newcomer runs. `make` alone lists the targets.
+#
+#   CLUSTER=auto      (default) a cluster of its own: kind where Docker answers, else the embedded one
+#   CLUSTER=current   the current context of your KUBECONFIG; IMAGE_PREFIX=… names images it can pull
+
+SHELL        := /bin/bash
+.SHELLFLAGS  := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS    += --no-builtin-rules
+
+PYTHON       ?= python3
+CLUSTER      ?= auto
+IMAGE_PREFIX ?= localhost/workflow-do
+VENV         := .venv
+BIN          := $(VENV)/bin
+KIND         := $(abspath hack/cluster/kind)
+SETUP        := $(VENV)/.setup
+
+export CLUSTER IMAGE_PREFIX
+
+.PHONY: help
+help: ## list the targets
+	@echo "workflow-do: business processes as Kubernetes objects"; echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@echo; sed -n 's/^# \( *CLUSTER=.*\)/\1/p' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(SETUP) ## the Python environment in .venv, from hashed requirements
+
+$(SETUP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "make: Python 3.11 to 3.13 is needed; PYTHON=… names one" >&2; exit 1; }
+	@echo "setup: the Python environment in $(VENV) (about a minute the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: lint
+lint: $(SETUP) ## style, types, import contracts, generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "ruff format: run 'make format'"; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python hack/generate.py --check
+
+.PHONY: format
+format: $(SETUP) ## put the code into its form
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+
+.PHONY: generate
+generate: $(SETUP) ## write the generated files anew (CRDs, reasons page)
+	@$(BIN)/python hack/generate.py
+
+.PHONY: lock
+lock: $(SETUP) ## pin the requirements anew, with hashes and without index lines
+	@$(BIN)/python hack/lock.py
+
+.PHONY: test-unit
+test-unit: $(SETUP) ## the fast tests: no cluster
+	@$(BIN)/pytest tests/unit
+
+.PHONY: test-component
+test-component: $(SETUP) ## against a real API server (the control plane alone)
+	@$(BIN)/pytest tests/component
+
+.PHONY: test-cluster
+test-cluster: $(SETUP) ## the embedded cluster tool itself
+	@$(BIN)/pytest tests/cluster
+
+.PHONY: test-e2e
+test-e2e: $(SETUP) ## on a whole cluster, with the operator installed by the chart
+	@$(BIN)/pytest tests/e2e
+
+.PHONY: test
+test: ## set everything up and run all tests
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-component
+	@$(MAKE) --no-print-directory test-cluster
+	@$(MAKE) --no-print-directory test-e2e
+
+.PHONY: images
+images: ## build the container images into the cache
+	@hack/images/build
+
+.PHONY: cluster
+cluster: $(SETUP) ## a cluster with the operator, to play with
+	@$(BIN)/python -m hack.demo up
+
+.PHONY: demo
+demo: $(SETUP) ## the onboarding workflow on a real cluster, succeeding and failing
+	@$(BIN)/python -m hack.demo run
+
+.PHONY: clean
+clean: ## remove the demo's cluster and everything built in this checkout
+	@$(KIND) delete cluster --name workflow-do || true
+	@rm -rf $(VENV) build dist .pytest-kind .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@echo "kept: the cache of built programs and images (\$${WORKFLOW_DO_CACHE:-~/.cache/workflow-do})"
