@@ -1,0 +1,71 @@
+{{- define "workflow-do.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* The release's name, unless it says the chart's name already; 52 leaves room for suffixes. */}}
+{{- define "workflow-do.fullname" -}}
+{{- $name := include "workflow-do.name" . -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- default $full .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* What never changes during the life of a release: the Deployment's selector. */}}
+{{- define "workflow-do.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "workflow-do.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "workflow-do.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "workflow-do.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- define "workflow-do.serviceAccountName" -}}
+{{- $own := ternary (include "workflow-do.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- default $own .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- define "workflow-do.image" -}}
+{{- with .Values.image.registry }}{{ . }}/{{ end -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+
+{{/*
+What the operator may do in a namespace that it serves. Nothing on Secrets, Roles or
+ServiceAccounts: which of them a Job may use is written in the Action, and checked by Kubernetes.
+*/}}
+{{- define "workflow-do.rules" -}}
+- apiGroups: [workflow.do]
+  resources: [actions, workflows, workflowrevisions, workflowruns]
+  verbs: [get, list, watch]
+- apiGroups: [workflow.do]
+  resources: [workflowrevisions]
+  verbs: [create]
+# Labels and annotations of a run; its spec is immutable.
+- apiGroups: [workflow.do]
+  resources: [workflowruns]
+  verbs: [patch]
+- apiGroups: [workflow.do]
+  resources: [actions/status, workflows/status, workflowruns/status]
+  verbs: [get, patch]
+# Some clusters ask for this of whoever makes a run the blocking owner of its Jobs
+# (admission plugin OwnerReferencesPermissionEnforcement).
+- apiGroups: [workflow.do]
+  resources: [workflowruns/finalizers]
+  verbs: [update]
+# One Job for each try; patch suspends one that must not start any more.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch]
+# A try is stopped by shortening its Pod's activeDeadlineSeconds, which keeps its log and record.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, patch]
+# Read to say why a Pod is not there yet; written for what a run did.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [get, list, create, patch]
+{{- end -}}
