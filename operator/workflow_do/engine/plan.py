@@ -95,6 +95,9 @@ def _next(observed: Observed, definition: Definition, ledger: Ledger, now: datet
             if not observed.live:
                 return Plan(run.status, needs_live=True)
             return Plan(report.ended(run, run.status, ledger, now))
+        if unit is definition.handler and books.of_status(run.status).first_failure() is None:
+            # The cause is written down before anybody is told of it.
+            return Plan(report.going(run, run.status, ledger, now), look_at=now)
         started = _start(observed, definition, ledger, unit)
         if isinstance(started, CreateJob):
             status = report.going(run, run.status, ledger, now)

@@ -42,10 +42,9 @@ def pinned(run: Run, revision_name: str, ledger: Ledger, now: datetime) -> RunSt
 def going(run: Run, status: RunStatus, ledger: Ledger, now: datetime) -> RunStatus:
     """On its way: a step or the handler runs or is about to."""
     status = status.model_copy(update=_progress(ledger))
-    if ledger.handler is not None:
-        first = ledger.first_failure()
-        message = f"onFailure: {ledger.handler.action}; {_failed(first)}" if first else ""
-        return _going(run, status, Reason.FINISHING, message, now)
+    first = ledger.first_failure()
+    if first is not None:
+        return _going(run, status, Reason.FINISHING, _failed(first), now)
     step = ledger.next_step()
     return _going(run, status, Reason.RUNNING, _running(step) if step else "", now)
 

@@ -1,0 +1,228 @@
+"""A world in memory for the pure engine: runs, Jobs and Pods as raw objects, and a clock.
+
+Not a mock of Kubernetes: only the objects that `plan` looks at, changed by the effects it asks
+for and by what a test says the kubelet did. Raw objects go through the engine's own parsers.
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from workflow_do.api.base import dump
+from workflow_do.api.reasons import Reason
+from workflow_do.engine import pinning
+from workflow_do.engine.definition import parse_revision
+from workflow_do.engine.effects import CreateJob, CreateRevision, Effect, ExpirePod, Plan
+from workflow_do.engine.facts import (
+    Observed,
+    Refusal,
+    Run,
+    parse_job,
+    parse_pod,
+    parse_run,
+)
+from workflow_do.engine.plan import plan
+from workflow_do.engine.problem import Problem
+from workflow_do.engine.timestamps import stamp
+
+Raw = dict[str, Any]
+START = datetime(2026, 1, 31, 8, 0, 0, tzinfo=UTC)
+
+
+def action(name: str, **spec: Any) -> Raw:
+    """A raw Action."""
+    return {"metadata": {"name": name}, "spec": {"image": f"example.com/{name}:1", **spec}}
+
+
+def step(id_: str, action_: str = "do-it", **input_: Any) -> Raw:
+    """A raw step."""
+    return {"id": id_, "action": action_, "input": input_}
+
+
+def workflow(*steps: Raw, **spec: Any) -> Raw:
+    """A raw Workflow named `flow`."""
+    return {"metadata": {"name": "flow"}, "spec": {"steps": list(steps), **spec}}
+
+
+class World:
+    """One run and everything around it."""
+
+    def __init__(
+        self, flow: Raw | None, *actions: Raw, body: Any = None, name: str = "run-1"
+    ) -> None:
+        self.now = START
+        self.flow = flow
+        self.actions = {a["metadata"]["name"]: a for a in actions}
+        self.revisions: dict[str, Raw] = {}
+        self.jobs: dict[str, Raw] = {}
+        self.pods: dict[str, Raw] = {}
+        self.refusals: dict[str, Refusal] = {}
+        self.events: dict[str, tuple[str, ...]] = {}
+        self.created: list[str] = []
+        self.run: Raw = {
+            "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1},
+            "spec": {"workflowName": "flow", "trigger": {"type": "api", "body": body}},
+        }
+
+    def tick(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+    def parsed(self) -> Run:
+        """The run as the engine sees it."""
+        run = parse_run(self.run)
+        assert isinstance(run, Run), run
+        return run
+
+    @property
+    def status(self) -> Raw:
+        """The run's status as stored."""
+        status: Raw = self.run.get("status", {})
+        return status
+
+    def verdict(self) -> tuple[str, str]:
+        """Status and reason of the condition Succeeded."""
+        rows = {c["type"]: c for c in self.status["conditions"]}
+        return rows["Succeeded"]["status"], rows["Succeeded"]["reason"]
+
+    @property
+    def completed(self) -> bool:
+        """Whether Completed is True."""
+        return any(
+            c["type"] == "Completed" and c["status"] == "True"
+            for c in self.status.get("conditions", ())
+        )
+
+    def observe(self, live: bool = True) -> Observed:
+        """One consistent look."""
+        run = self.parsed()
+        return Observed(
+            run=run,
+            definition=self._definition(run),
+            jobs=tuple(parse_job(j) for j in self.jobs.values()),
+            pods=tuple(parse_pod(p) for p in self.pods.values()),
+            job_events=self.events,
+            refusals=self.refusals,
+            live=live,
+        )
+
+    def _definition(self, run: Run) -> Any:
+        pinned = run.status.revision_name
+        if pinned is not None:
+            raw = self.revisions.get(pinned)
+            return parse_revision(raw) if raw else Problem(Reason.REVISION_LOST, "it is gone")
+        if run.spec.revision_name is not None:
+            return pinning.pin_named(run, self.revisions.get(run.spec.revision_name))
+        return pinning.pin(run, self.flow, self.actions, list(self.revisions.values()))
+
+    def plan(self, live: bool = True) -> Plan:
+        """What the engine would do now."""
+        return plan(self.observe(live), self.now)
+
+    def reconcile(self, turns: int = 60) -> Plan:
+        """Plan, do, plan again and write down, until nothing changes by itself at this time."""
+        for _ in range(turns):
+            planned = self.plan()
+            for effect in planned.effects:
+                self.do(effect)
+            if planned.effects:
+                continue
+            before = self.status
+            self.write(planned)
+            if before == self.status and (planned.look_at is None or planned.look_at > self.now):
+                return planned
+        raise AssertionError("the engine does not come to rest")
+
+    def write(self, planned: Plan) -> None:
+        """Store the planned status."""
+        self.run = {**self.run, "status": dump(planned.status)}
+
+    def do(self, effect: Effect) -> None:
+        """Carry out one effect."""
+        if isinstance(effect, CreateRevision):
+            self.revisions[effect.manifest["metadata"]["name"]] = effect.manifest
+        elif isinstance(effect, CreateJob):
+            self._create_job(effect.manifest)
+        elif isinstance(effect, ExpirePod):
+            self.pods[effect.pod_name]["spec"]["activeDeadlineSeconds"] = 1
+        else:
+            self._suspend(effect.job_name)
+
+    def _create_job(self, manifest: Raw) -> None:
+        name = manifest["metadata"]["name"]
+        if name in self.jobs:
+            return
+        self.created.append(name)
+        job = copy.deepcopy(manifest)
+        job["metadata"] |= {"uid": f"job-{len(self.created)}", "creationTimestamp": stamp(self.now)}
+        self.jobs[name] = job
+
+    def _suspend(self, name: str) -> None:
+        job = self.jobs[name]
+        job["spec"]["suspend"] = True
+        job["status"] = {"conditions": [{"type": "Suspended", "status": "True"}]}
+        uid = job["metadata"]["uid"]
+        self.pods = {k: p for k, p in self.pods.items() if _owner(p) != uid}
+
+    def job(self, step_id: str | None = None) -> Raw:
+        """The newest Job, or the newest of one step."""
+        rows = [
+            j
+            for j in self.jobs.values()
+            if step_id is None or j["metadata"]["labels"].get("workflow.do/step") == step_id
+        ]
+        return rows[-1]
+
+    def pod(self, job: Raw | None = None, bound: bool = True, **status: Any) -> Raw:
+        """The Pod of a Job (made if it has none), with its status fields set."""
+        job = job or self.job()
+        meta = job["metadata"]
+        pod = self.pods.setdefault(
+            f"{meta['name']}-x",
+            {
+                "metadata": {
+                    "name": f"{meta['name']}-x",
+                    "uid": f"pod-{meta['uid']}",
+                    "creationTimestamp": stamp(self.now),
+                    "ownerReferences": [{"uid": meta["uid"], "controller": True}],
+                },
+                "spec": {"activeDeadlineSeconds": 3600},
+                "status": {"phase": "Pending", "startTime": stamp(self.now)},
+            },
+        )
+        if bound:
+            pod["spec"]["nodeName"] = "node-1"
+        pod["status"] |= status
+        return pod
+
+    def container(self, job: Raw | None = None, **state: Any) -> Raw:
+        """The Pod of a Job with the state of its container, e.g. running={...}."""
+        return self.pod(job, containerStatuses=[{"name": "action", "state": state}])
+
+    def runs(self, job: Raw | None = None) -> Raw:
+        """The container runs."""
+        pod = self.container(job, running={"startedAt": stamp(self.now)})
+        pod["status"]["phase"] = "Running"
+        return pod
+
+    def ends(
+        self, output: str = "", code: int = 0, reason: str = "", job: Raw | None = None
+    ) -> Raw:
+        """The container has ended, now."""
+        name = reason or ("Error" if code else "Completed")
+        return self.container(
+            job,
+            terminated={
+                "exitCode": code,
+                "reason": name,
+                "message": output,
+                "startedAt": stamp(self.now),
+                "finishedAt": stamp(self.now),
+            },
+        )
+
+
+def _owner(pod: Raw) -> str:
+    return str(pod["metadata"]["ownerReferences"][0]["uid"])
