@@ -7,6 +7,7 @@ cluster or draws is imported inside the commands, so that `--help` and TAB are q
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -228,6 +229,10 @@ def main() -> NoReturn:
     from typer.completion import completion_init  # type: ignore[attr-defined]
 
     completion_init()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # What a terminal of another encoding cannot show must not end the program.
+            stream.reconfigure(errors="replace")
     options: dict[str, Any] = {"complete_var": _COMPLETE_VAR, "prog_name": "kubectl workflow"}
     try:
         app(**options)

@@ -49,8 +49,9 @@ def follow(runs: Iterator[Run], target: Console) -> Run:
     """Show the run until it is completed; gives the last of it. Ends with the verdict."""
     from workflow_do.cli.tree import verdict
 
-    last = _follow_live(runs, target) if target.is_terminal else _follow_lines(runs, target)
-    target.print(verdict(last, symbols_for(target)), soft_wrap=True)
+    live = target.is_terminal
+    last = _follow_live(runs, target) if live else _follow_lines(runs, target)
+    target.print(verdict(last, symbols_for(target), message=not live), soft_wrap=True)
     return last
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 from rich.tree import Tree
 
@@ -65,21 +67,19 @@ def run_tree(run: Run, view: View) -> Tree:
     return tree
 
 
-def verdict(run: Run, symbols: Symbols = look.UNICODE) -> Text:
-    """How a run ended, in one line."""
+def verdict(run: Run, symbols: Symbols = look.UNICODE, *, message: bool = True) -> Text:
+    """How a run ended, in one line; without the message where a tree has told it already."""
     state = look.state_of(run)
     text = Text.assemble(look.symbol_of(state, symbols), f" run {look.clean(run.name)} ")
     after = look.took(run, run.completion_time) if run.completion_time else ""
     if run.succeeded:
         text.append("succeeded", "bold green").append(f" in {after}" if after else "")
         return text
-    if not run.completed:
-        return text.append(f"goes on: {look.clean(run.reason)}")
     text.append("failed", "bold red").append(f" after {after}" if after else "")
     text.append(f": {look.clean(run.reason)}")
-    if run.failed_step:
-        text.append(f" at step {look.clean(run.failed_step.id)}")
-    return text.append(f": {look.clean(run.message)}" if run.message else "")
+    said = run.message if message else ""
+    text.append(run.failed_place(said))
+    return text.append(f": {look.clean(said)}" if said else "")
 
 
 def fold(units: Sequence[Unit], room: int | None) -> list[Unit | Gap]:
@@ -158,11 +158,12 @@ def _moment(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S %Z}" if time else ""
 
 
-def _unit(unit: Unit, run: Run, columns: _Columns, view: View, style: str = "") -> Text:
+def _unit(unit: Unit, run: Run, columns: _Columns, view: View, style: str = "") -> RenderableType:
+    """One row, and below it what needs more room; names are cut, and rows never wrap."""
     now = view.now if view.ticking else None
-    # Only what a cut shortens may end a row: names are cut, never wrapped.
     name = look.shorten(look.clean(unit.id), columns.name).ljust(columns.name)
     action = look.shorten(look.clean(unit.action), columns.action).ljust(columns.action)
+    started = f"{unit.start_time:%H:%M:%S}" if unit.start_time else ""
     row = Text.assemble(
         look.symbol_of(unit.state, view.symbols, now),
         " ",
@@ -170,17 +171,20 @@ def _unit(unit: Unit, run: Run, columns: _Columns, view: View, style: str = "") 
         "  ",
         (action, "bright_black" if unit.state == "Pending" else "blue"),
         "  ",
+        (f"{started:<8}  " if view.full else "", "bright_black"),
         (look.took(unit, view.now).rjust(columns.time), "bright_black"),
+        no_wrap=True,
         overflow="ellipsis",
     )
     word = _word(unit, run)
     if word:
         row.append("  ").append(word, look.style_of(unit.state))
-    if view.full and unit.start_time:
-        row.append(f"  from {unit.start_time:%H:%M:%S}", "bright_black")
-    row.append_text(_result(unit, view))
+    below = _result(unit, view)
+    if below and unit.state == "Succeeded" and not view.full:
+        row.append("  ").append_text(below)
+        below = None
     row.rstrip()
-    return row
+    return Group(row, Padding(below, (0, 0, 0, 2))) if below else row
 
 
 def _word(unit: Unit, run: Run) -> str:
@@ -189,30 +193,27 @@ def _word(unit: Unit, run: Run) -> str:
         return "not run" if run.completed else ""
     if unit.state == "Succeeded":
         return f"after {look.count(unit.tries, 'try')}" if unit.tries > 1 else ""
-    words = [unit.state]
-    if unit.reason and unit.reason != unit.state:
-        words[0] += f": {look.clean(unit.reason)}"
-    if unit.exit_code:
-        words.append(str(unit.exit_code))
-    if unit.tries > 1:
-        running = unit.state == "Running"
-        words.append(f"try {unit.tries}" if running else f"after {look.count(unit.tries, 'try')}")
-    return " ".join(words)
+    reason = look.clean(unit.reason) if unit.reason != unit.state else ""
+    if reason and unit.exit_code:
+        reason += f" {unit.exit_code}"
+    if unit.state == "Running":
+        tried = f" try {unit.tries}" if unit.tries > 1 else ""
+        return f"Running{tried} ({reason})" if reason else f"Running{tried}"
+    tried = f" after {look.count(unit.tries, 'try')}" if unit.tries > 1 else ""
+    return f"{look.clean(unit.state)}: {reason}{tried}" if reason else unit.state + tried
 
 
-def _result(unit: Unit, view: View) -> Text:
-    """What the program gave, or what is wrong: below the row, or short at its end."""
+def _result(unit: Unit, view: View) -> Text | None:
+    """What the program gave, or what is wrong."""
     if unit.state == "Succeeded":
-        if not unit.output:
-            return Text()
-        output = look.compact(unit.output)
-        if view.full:
-            return Text(f"\n  {output}", "bright_black")
-        return Text(f"  {look.shorten(output, _LIVE_OUTPUT)}", "bright_black")
-    if not unit.message:
-        return Text()
+        output = look.compact(unit.output) if unit.output else ""
+        if not output:
+            return None
+        return Text(output if view.full else look.shorten(output, _LIVE_OUTPUT), "bright_black")
     message = look.clean(unit.message)
-    return Text(f"\n  {message if view.full else look.shorten(message, _LIVE_MESSAGE)}")
+    if not message:
+        return None
+    return Text(message if view.full else look.shorten(message, _LIVE_MESSAGE))
 
 
 def _gap(gap: Gap, view: View) -> Text:

@@ -85,6 +85,7 @@ def connect(
     Raises Unreachable where there is no usable configuration.
     """
     from kubernetes.config import ConfigException
+    from yaml import YAMLError
 
     files = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
     try:
@@ -96,7 +97,7 @@ def connect(
             f"no usable kubeconfig ({files}): {error}; set KUBECONFIG, or pass "
             "--kubeconfig and --context (in Python: do.connect)"
         ) from None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, YAMLError) as error:
         raise Unreachable(f"the kubeconfig ({files}) cannot be read: {error}") from None
 
 

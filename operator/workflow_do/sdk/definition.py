@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from pydantic import Field, ValidationError
@@ -96,6 +97,7 @@ def _define(kind: names.Kind, model: type[Spec], definition: Mapping[str, Any]) 
     head = {key: value for key, value in definition.items() if key in ("name", "namespace")}
     body = {key: value for key, value in definition.items() if key not in head}
     what = f'{kind.kind} "{head["name"]}"' if head.get("name") else kind.kind
+    require_json(dict(definition), what)
     problems: list[str] = []
     parsed_head = _check(_Head, head, problems)
     parsed = _check(model, body, problems)
@@ -103,7 +105,6 @@ def _define(kind: names.Kind, model: type[Spec], definition: Mapping[str, Any]) 
         raise DefinitionError(f"{what}: " + "; ".join(_bounded(problems)))
     # Only what was written: a default that is applied would then be owned by this definition.
     spec = parsed.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    require_json(spec, what)
     return Definition(kind, parsed_head.name, parsed_head.namespace, spec)
 
 
@@ -138,7 +139,7 @@ def place_of(loc: Iterable[str | int]) -> str:
     text = ""
     for part in loc:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "definition"
+    return text or "the whole"
 
 
 def _bounded(problems: list[str]) -> list[str]:
@@ -151,7 +152,29 @@ def require_json(value: Any, what: str) -> int:
     try:
         return len(json.dumps(value, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError) as error:
-        raise DefinitionError(f"{what}: not JSON ({error})") from None
+        raise DefinitionError(f"{what}: {_not_json(value, error)}") from None
+
+
+def _not_json(value: Any, error: Exception) -> str:
+    """The place of what is not JSON, and what stands there."""
+    if isinstance(error, RecursionError) or "Circular" in str(error):
+        return "nested too deeply for JSON"
+    todo: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while todo:
+        loc, part = todo.pop()
+        if isinstance(part, dict):
+            todo += [((*loc, str(key)), inner) for key, inner in part.items()]
+        elif isinstance(part, list | tuple):
+            todo += [((*loc, i), inner) for i, inner in enumerate(part)]
+        elif not _scalar(part):
+            return f"{place_of(loc)}: not JSON: {part!r:.80}"
+    return f"not JSON: {error}"
+
+
+def _scalar(part: Any) -> bool:
+    if isinstance(part, float):
+        return isfinite(part)
+    return part is None or isinstance(part, str | int)
 
 
 def run_manifest(
@@ -168,7 +191,7 @@ def run_manifest(
     trigger: dict[str, Any] = {"type": "api"}
     if body is not None:
         trigger["body"] = body
-    size = require_json(trigger, "body")
+    size = require_json(trigger.get("body"), "body")
     if size > names.MAX_TRIGGER_BYTES:
         raise DefinitionError(
             f"body: {size} bytes of JSON, at most {names.MAX_TRIGGER_BYTES} are allowed; put large "

@@ -79,10 +79,9 @@ class RunFailed(WorkflowDoError):
         self.reason = run.reason
         self.message = run.message
         self.step: Unit | None = run.failed_step
-        place = f" at step {self.step.id}" if self.step else ""
         detail = f": {run.message}" if run.message else ""
         super().__init__(
-            f"run {run.name} failed with {run.reason}{place}{detail} "
+            f"run {run.name} failed with {run.reason}{run.failed_place(run.message)}{detail} "
             f"(look: kubectl workflow get {run.name} -n {run.namespace})"
         )
 

@@ -6,6 +6,7 @@ and states that a newer operator writes; the whole object stays within reach as 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,6 +78,13 @@ class Run:
         bad = [unit for unit in self.steps.values() if unit.failed]
         named = [unit for unit in bad if unit.id == self.current_step]
         return next(iter(named or bad), None)
+
+    def failed_place(self, message: str) -> str:
+        """` at step <id>` where the run failed at one and `message` does not name it already."""
+        step = self.failed_step
+        if step is None or re.search(rf"\b{re.escape(step.id)}\b", message):
+            return ""
+        return f" at step {step.id}"
 
 
 def parse_run(obj: Mapping[str, Any]) -> Run:

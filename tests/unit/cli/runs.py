@@ -1,0 +1,117 @@
+"""WorkflowRun objects for tests, as the API server gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Object = dict[str, Any]
+BODY = {"email": "user@example.com", "name": "Alex"}
+MESSAGE = "step syncToCrm: the program ended with exit code 3; its last line: CRM answered 503"
+
+
+def at(second: int) -> str:
+    """A moment of the test's day: second 0 is 12:00:00."""
+    return f"2026-01-02T12:{second // 60:02}:{second % 60:02}Z"
+
+
+def unit(state: str, begin: int | None = None, end: int | None = None, **more: Any) -> Object:
+    """A unit's status, without its id and action."""
+    status: Object = {"state": state, "tries": 0 if begin is None else 1}
+    if begin is not None:
+        status["startTime"] = at(begin)
+    if end is not None:
+        status["completionTime"] = at(end)
+    return {**status, **more}
+
+
+PENDING = unit("Pending")
+CREATED = unit("Succeeded", 1, 3, output={"userId": "u-17", "created": True})
+
+
+def onboarding(
+    *steps: Object,
+    reason: str = "Running",
+    succeeded: str = "Unknown",
+    message: str = "",
+    handler: Object | None = None,
+    end: int | None = None,
+    **status: Any,
+) -> Object:
+    """A run of the onboarding example; `end` set: it is completed."""
+    named = zip(
+        ("createUser", "syncToCrm", "sendWelcome"),
+        ("create-user-db", "add-user-to-crm", "send-welcome-email"),
+        strict=True,
+    )
+    given = [*steps, *[PENDING] * (3 - len(steps))]
+    merged = [
+        {"id": id_, "action": action, **step}
+        for (id_, action), step in zip(named, given, strict=True)
+    ]
+    done = sum(step["state"] == "Succeeded" for step in given)
+    conditions = [
+        {"type": "Succeeded", "status": succeeded, "reason": reason, "message": message},
+        {"type": "Completed", "status": "False" if end is None else "True", "reason": reason},
+    ]
+    whole = {
+        "conditions": conditions,
+        "startTime": at(0),
+        "revisionName": "new-user-onboarding-flow-5d4f",
+        "progress": f"{done}/3",
+        "steps": merged,
+        **status,
+    }
+    if end is not None:
+        whole["completionTime"] = at(end)
+    if handler is not None:
+        whole["onFailure"] = {"action": "notify-devops-team", **handler}
+    return run_object(whole)
+
+
+def run_object(status: Object | None, name: str = "new-user-onboarding-flow-x7k2p") -> Object:
+    """A WorkflowRun with that status; None: the operator has not seen it yet."""
+    obj: Object = {
+        "apiVersion": "workflow.do/v1alpha1",
+        "kind": "WorkflowRun",
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "uid": "7b7f4c1e",
+            "resourceVersion": "41",
+            "creationTimestamp": at(0),
+            "managedFields": [{"manager": "kubectl"}],
+        },
+        "spec": {
+            "workflowName": "new-user-onboarding-flow",
+            "trigger": {"type": "api", "body": BODY},
+        },
+    }
+    return obj if status is None else {**obj, "status": status}
+
+
+def failed(**more: Any) -> Object:
+    """The second step failed, the handler has run, all is over."""
+    broken = unit("Failed", 3, 6, reason="ExitCode", exitCode=3, message=MESSAGE, tries=2)
+    return onboarding(
+        CREATED,
+        broken,
+        reason="ExitCode",
+        succeeded="False",
+        message=MESSAGE,
+        handler=unit("Succeeded", 6, 7, output={"sent": True}),
+        end=8,
+        currentStep="syncToCrm",
+        **more,
+    )
+
+
+def succeeded() -> Object:
+    """All three steps, the second after a retry."""
+    return onboarding(
+        CREATED,
+        unit("Succeeded", 3, 75, tries=3, output={"contact": "c-9"}),
+        unit("Succeeded", 75, 76),
+        reason="Succeeded",
+        succeeded="True",
+        end=77,
+    )
