@@ -1,7 +1,7 @@
 """Image archives on disk: making small ones, reading whose they are, finding one by its name.
 
-The form is docker-archive, which containerd, Docker and buildah all read. Archives made here come out
-the same, byte for byte, from the same programs.
+The form is docker-archive, which containerd, Docker and buildah all read. Archives made here come
+out the same, byte for byte, from the same programs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from onenode import files
 from onenode.errors import ClusterError
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -48,9 +49,9 @@ def read_names(archive: Path) -> set[str]:
 
 
 def find(folder: Path, image: str) -> Path | None:
-    """The newest archive under ``folder`` that holds ``image``."""
+    """The newest archive in ``folder`` (not below it: builders keep other things there)."""
     wanted = full_name(image)
-    found = [path for path in folder.rglob("*.tar") if wanted in read_names(path)]
+    found = [path for path in folder.glob("*.tar") if wanted in read_names(path)]
     return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
@@ -68,29 +69,26 @@ def write(target: Path, image: str, layer: bytes, config: dict[str, object]) -> 
     ).encode()
     config_file = f"{hashlib.sha256(description).hexdigest()}.json"
     manifest = [{"Config": config_file, "RepoTags": [image], "Layers": ["layer.tar"]}]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{target.name}.{os.getpid()}")
-    with tarfile.open(scratch, "w") as tar:
+    with files.replacing(target) as scratch, tarfile.open(scratch, "w") as tar:
         for name, data in (
             ("manifest.json", json.dumps(manifest).encode()),
             (config_file, description),
             ("layer.tar", layer),
         ):
             _add_file(tar, name, data)
-    os.replace(scratch, target)
 
 
 def make_layer(
-    files: dict[str, bytes], links: Iterable[tuple[str, str]] = (), folders: Iterable[str] = ()
+    programs: dict[str, bytes], links: Iterable[tuple[str, str]] = (), folders: Iterable[str] = ()
 ) -> bytes:
-    """A layer with executable ``files``, symbolic ``links`` (name, target) and writable folders."""
+    """A layer of executable ``programs``, symbolic ``links`` (name, target), writable folders."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for folder in folders:
             member = tarfile.TarInfo(folder)
             member.type, member.mode = tarfile.DIRTYPE, 0o1777
             tar.addfile(member)
-        for name, data in files.items():
+        for name, data in programs.items():
             _add_file(tar, name, data, 0o755)
         for name, target in links:
             member = tarfile.TarInfo(name)
@@ -120,11 +118,11 @@ def write_busybox(target: Path, image: str, program: Path = Path("/bin/busybox")
         [program, "--list"], capture_output=True, text=True, timeout=30, check=True
     )
     commands = [name for name in listed.stdout.split() if name != "busybox"]
-    files = {
+    content = {
         "bin/busybox": data,
         "etc/passwd": b"root:x:0:0:root:/:/bin/sh\nnonroot:x:65532:65532:nonroot:/tmp:/bin/sh\n",
         "etc/group": b"root:x:0:\nnonroot:x:65532:\n",
     }
     links = [(f"bin/{name}", "busybox") for name in commands]
-    layer = make_layer(files, links, folders=["tmp"])
+    layer = make_layer(content, links, folders=["tmp"])
     write(target, image, layer, {"Env": ["PATH=/bin"], "Cmd": ["sh"]})

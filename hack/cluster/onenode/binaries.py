@@ -102,9 +102,7 @@ HELM = Unit(
     minutes_cold="2 minutes",
     packages={"helm": "helm.sh/helm/v3/cmd/helm"},
 )
-NODE = Unit(
-    folder="node", megabytes=10, packages={"pause": "./pause", "relay": "./relay"}
-)
+NODE = Unit(folder="node", megabytes=10, packages={"pause": "./pause", "relay": "./relay"})
 KWOK = Unit(
     folder="kwok",
     module="sigs.k8s.io/kwok",

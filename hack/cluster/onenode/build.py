@@ -31,7 +31,7 @@ TAIL_LINES = 30
 def require(cache: Cache, units: Iterable[Unit], progress: Progress) -> None:
     """Builds what is missing of ``units``; does nothing (and needs no Go) when all is there.
 
-    Raises ClusterError for a missing or old Go, for want of network or room, and for a failed build.
+    Raises ClusterError for a missing or old Go, for want of network or room, and for a failed one.
     """
     wanted = list(units)
     if all(unit.is_built(cache) for unit in wanted):

@@ -1,4 +1,4 @@
-"""The command line: kind's verbs, and a few of its own; turns words into calls and errors into words."""
+"""The command line: kind's verbs and a few of its own; words into calls, errors into words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -55,10 +56,6 @@ def make_parser() -> argparse.ArgumentParser:
     _add_standard_verbs(verbs)
     _add_own_verbs(verbs)
     return parser
-
-
-def _default_name() -> str:
-    return os.environ.get("KIND_CLUSTER_NAME", "kind")
 
 
 def _add_standard_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -116,8 +113,9 @@ def _add_own_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     making.add_argument("programs", nargs="*", help="programs, or 'busybox' for a test image")
     making.set_defaults(run=commands.make)
     path = verbs.add_parser("path", help="print where something lies")
-    path.add_argument("what", help=f"{', '.join([*binaries.list_programs(), *commands.CLUSTER_PLACES])}")
-    path.add_argument("--name", default=_default_name(), help="the cluster, for a cluster's places")
+    places = [*binaries.list_programs(), *commands.CLUSTER_PLACES]
+    path.add_argument("what", help=", ".join(places))
+    _add_name(path)
     path.set_defaults(run=commands.path)
 
 
@@ -129,7 +127,10 @@ def _nouns(
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--name", default=_default_name(), help="the cluster (default: %(default)s)")
+    default = os.environ.get("KIND_CLUSTER_NAME", "kind")
+    parser.add_argument(
+        "-n", "--name", default=default, help="the cluster (default: KIND_CLUSTER_NAME, 'kind')"
+    )
 
 
 def _add_kubeconfig(parser: argparse.ArgumentParser) -> None:
@@ -147,12 +148,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = make_parser().parse_args(words)
         if _is_for_docker(cache, options):
             docker.hand_over(cache, words, progress)
-        code: int = options.run(cache, options, progress)
+        code: int = options.run(commands.Call(cache, options, progress))
     except ClusterError as error:
         progress.done(f"ERROR: {error}")
         return 1
     except OSError as error:
         progress.done(f"ERROR: {describe_os_error(error, cache.root)}")
+        return 1
+    except subprocess.TimeoutExpired as error:
+        progress.done(f"ERROR: {error.cmd[0]} did not end within {error.timeout:.0f} s; stopped")
         return 1
     except KeyboardInterrupt:
         progress.done("ERROR: interrupted; what was begun has been undone")
@@ -166,7 +170,7 @@ def _complete_environment() -> None:
     os.environ.setdefault("HOME", str(find_home(os.environ)))
 
 
-def _interrupt(number: int, frame: object) -> None:
+def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 

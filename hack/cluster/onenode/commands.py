@@ -10,10 +10,12 @@ import os
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from onenode import archives, binaries, build, containers, inventory, kubeconfig, lifecycle
 from onenode import packages as debian
+from onenode.api import Api
 from onenode.errors import ClusterError
 from onenode.processes import is_stopped
 from onenode.progress import Progress
@@ -27,6 +29,15 @@ RESTART_LIMIT_SECONDS = 60.0
 POLL_SECONDS = 0.02
 
 
+@dataclass(frozen=True)
+class Call:
+    """One command: where state lies, what was asked for, and whom to tell how it goes."""
+
+    cache: Cache
+    options: argparse.Namespace
+    progress: Progress
+
+
 def require_root() -> None:
     if not sys.platform.startswith("linux"):
         raise ClusterError(f"this needs Linux, not {sys.platform}; use a Linux machine, or Docker")
@@ -34,48 +45,50 @@ def require_root() -> None:
         raise ClusterError("this needs root: namespaces, mounts and cgroups are made; use sudo")
 
 
-def create(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
+def create(call: Call) -> int:
     require_root()
     began = time.monotonic()
-    whole = not options.control_plane_only
+    whole = not call.options.control_plane_only
     for flag in ("image", "config"):
-        if getattr(options, flag):
-            progress.done(f"Note: --{flag} is ignored: one node, Kubernetes {kubernetes_version()}")
-    cache.root.mkdir(parents=True, exist_ok=True)
-    build.check_room(cache.root, lifecycle.ROOM_MEGABYTES)
+        if getattr(call.options, flag):
+            call.progress.done(
+                f"Note: --{flag} is ignored: one node, Kubernetes {kubernetes_version()}"
+            )
+    call.cache.root.mkdir(parents=True, exist_ok=True)
+    build.check_room(call.cache.root, lifecycle.ROOM_MEGABYTES)
     debian.require(
-        cache, debian.NODE_PACKAGES if whole else debian.CONTROL_PLANE_PACKAGES, progress
+        call.cache, debian.NODE_PACKAGES if whole else debian.CONTROL_PLANE_PACKAGES, call.progress
     )
     units = binaries.NODE_UNITS if whole else binaries.CONTROL_PLANE_UNITS
-    build.require(cache, units, progress)
-    target = kubeconfig.find_path(options.kubeconfig, os.environ)
+    build.require(call.cache, units, call.progress)
+    target = kubeconfig.find_path(call.options.kubeconfig, os.environ)
     request = lifecycle.Request(
-        name=options.name,
+        name=call.options.name,
         kubeconfig=target,
         whole=whole,
-        limit_seconds=options.wait or DEFAULT_WAIT_SECONDS,
-        retain=options.retain,
+        limit_seconds=call.options.wait or DEFAULT_WAIT_SECONDS,
+        retain=call.options.retain,
     )
-    lifecycle.create(cache, request, progress)
-    progress.done(
-        f"Cluster '{options.name}' is up after {time.monotonic() - began:.1f} s; "
-        f"kubectl --kubeconfig {target} --context kind-{options.name} get nodes"
+    lifecycle.create(call.cache, request, call.progress)
+    call.progress.done(
+        f"Cluster '{call.options.name}' is up after {time.monotonic() - began:.1f} s; "
+        f"kubectl --kubeconfig {target} --context kind-{call.options.name} get nodes"
     )
     return 0
 
 
-def delete(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
+def delete(call: Call) -> int:
     require_root()
-    target = kubeconfig.find_path(options.kubeconfig, os.environ)
-    progress.stage(f"Deleting cluster '{options.name}'")
-    existed = lifecycle.delete(cache, options.name, target, progress)
+    target = kubeconfig.find_path(call.options.kubeconfig, os.environ)
+    call.progress.stage(f"Deleting cluster '{call.options.name}'")
+    existed = lifecycle.delete(call.cache, call.options.name, target, call.progress)
     was = "is deleted" if existed else "did not exist; nothing to delete"
-    progress.done(f"Cluster '{options.name}' {was}")
+    call.progress.done(f"Cluster '{call.options.name}' {was}")
     return 0
 
 
-def get_clusters(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
-    names = inventory.list_live(cache)
+def get_clusters(call: Call) -> int:
+    names = inventory.list_live(call.cache)
     if not names:
         print("No kind clusters found.", file=sys.stderr)
     for name in names:
@@ -83,59 +96,59 @@ def get_clusters(cache: Cache, options: argparse.Namespace, progress: Progress) 
     return 0
 
 
-def get_nodes(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
-    folder = cache.cluster(options.name)
+def get_nodes(call: Call) -> int:
+    folder = call.cache.cluster(call.options.name)
     if inventory.is_live(folder) and inventory.is_whole(folder):
         print(folder.node_name)
     else:
-        print(f'No kind nodes found for cluster "{options.name}".', file=sys.stderr)
+        print(f'No kind nodes found for cluster "{call.options.name}".', file=sys.stderr)
     return 0
 
 
-def get_kubeconfig(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
-    print(inventory.require_live(cache, options.name).kubeconfig.read_text(), end="")
+def get_kubeconfig(call: Call) -> int:
+    print(inventory.require_live(call.cache, call.options.name).kubeconfig.read_text(), end="")
     return 0
 
 
-def export(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
-    folder = inventory.require_live(cache, options.name)
-    target = kubeconfig.find_path(options.kubeconfig, os.environ)
-    kubectl = binaries.program_path(cache, "kubectl")
+def export(call: Call) -> int:
+    folder = inventory.require_live(call.cache, call.options.name)
+    target = kubeconfig.find_path(call.options.kubeconfig, os.environ)
+    kubectl = binaries.program_path(call.cache, "kubectl")
     kubeconfig.add(kubectl, target, folder.kubeconfig.read_text())
-    progress.done(f"Set the current context of {target} to kind-{options.name}")
+    call.progress.done(f"Set the current context of {target} to kind-{call.options.name}")
     return 0
 
 
-def load_image(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
+def load_image(call: Call) -> int:
     """An archive of that name in the cache is imported, as it may be newer than the cluster's."""
-    folder = _require_node(cache, options.name)
-    for image in options.items:
+    folder = _require_node(call.cache, call.options.name)
+    for image in call.options.items:
         if archives.full_name(image) == archives.full_name(BUSYBOX_IMAGE):
-            make_busybox(cache, progress)
-        archive = archives.find(cache.images, image)
+            make_busybox(call.cache, call.progress)
+        archive = archives.find(call.cache.images, image)
         if archive is not None:
-            progress.stage(f"Loading {image} from {archive}")
+            call.progress.stage(f"Loading {image} from {archive}")
             containers.import_archive(folder, archive)
-            progress.done(f"Loaded {image} into cluster '{options.name}'")
+            call.progress.done(f"Loaded {image} into cluster '{call.options.name}'")
         elif archives.full_name(image) in containers.list_images(folder):
-            progress.done(f"{image} is in cluster '{options.name}' already")
+            call.progress.done(f"{image} is in cluster '{call.options.name}' already")
         else:
             raise ClusterError(
-                f"no image '{image}': build it into {cache.images} as a docker-archive (any file "
+                f"no image '{image}': build it into {call.cache.images} as a docker-archive (any "
                 "name ending in .tar), or load an archive with 'load image-archive'"
             )
     return 0
 
 
-def load_archive(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
-    folder = _require_node(cache, options.name)
-    for item in options.items:
+def load_archive(call: Call) -> int:
+    folder = _require_node(call.cache, call.options.name)
+    for item in call.options.items:
         archive = Path(item).absolute()
         if not archive.is_file():
             raise ClusterError(f"no image archive {archive}")
-        progress.stage(f"Loading {archive}")
+        call.progress.stage(f"Loading {archive}")
         containers.import_archive(folder, archive)
-        progress.done(f"Loaded {archive} into cluster '{options.name}'")
+        call.progress.done(f"Loaded {archive} into cluster '{call.options.name}'")
     return 0
 
 
@@ -147,67 +160,74 @@ def _require_node(cache: Cache, name: str) -> ClusterFolder:
     return folder
 
 
-def version(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
+def version(_: Call) -> int:
     print(f"kind (one node, no Docker) {binaries.KIND.version} Kubernetes {kubernetes_version()}")
     return 0
 
 
-def pause(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
-    return _hold(cache, options, progress, stop=True)
+def pause(call: Call) -> int:
+    return _hold(call, stop=True)
 
 
-def resume(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
-    return _hold(cache, options, progress, stop=False)
+def resume(call: Call) -> int:
+    return _hold(call, stop=False)
 
 
-def _hold(cache: Cache, options: argparse.Namespace, progress: Progress, *, stop: bool) -> int:
+def _hold(call: Call, *, stop: bool) -> int:
     """Returns once the kernel shows the component held or going, not when it was asked for."""
     require_root()
-    folder = inventory.require_live(cache, options.name)
-    pid = inventory.find_component(folder, options.component)
+    folder = inventory.require_live(call.cache, call.options.name)
+    pid = inventory.find_component(folder, call.options.component)
     os.kill(pid, signal.SIGSTOP if stop else signal.SIGCONT)
     deadline = time.monotonic() + SIGNAL_LIMIT_SECONDS
     while is_stopped(pid) is not stop:
         if time.monotonic() > deadline:
-            raise ClusterError(f"{options.component} (process {pid}) does not react to signals")
+            raise ClusterError(
+                f"{call.options.component} (process {pid}) does not react to signals"
+            )
         time.sleep(POLL_SECONDS)
-    progress.done(f"{options.component} of '{options.name}' is {'held' if stop else 'going on'}")
+    call.progress.done(
+        f"{call.options.component} of '{call.options.name}' is {'held' if stop else 'going on'}"
+    )
     return 0
 
 
-def restart(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
-    """Kills a component and returns once another process of it runs."""
+def restart(call: Call) -> int:
+    """Kills a component; returns once another process of it runs and the API is ready again."""
     require_root()
-    folder = inventory.require_live(cache, options.name)
-    killed = inventory.find_component(folder, options.component)
+    folder = inventory.require_live(call.cache, call.options.name)
+    killed = inventory.find_component(folder, call.options.component)
     os.kill(killed, signal.SIGKILL)
-    progress.stage(f"Waiting until {options.component} runs again")
+    call.progress.stage(f"Waiting until {call.options.component} runs again")
     deadline = time.monotonic() + RESTART_LIMIT_SECONDS
-    while True:
-        try:
-            if inventory.find_component(folder, options.component) != killed:
-                break
-        except ClusterError:
-            if not inventory.is_live(folder):
-                raise
+    api = Api(inventory.read_port(folder), folder.pki)
+    while not (_runs_anew(folder, call.options.component, killed) and api.is_ready()):
+        inventory.require_live(call.cache, call.options.name)
         if time.monotonic() > deadline:
-            raise ClusterError(f"{options.component} did not start again; see {folder.logs}")
-        progress.tick()
+            raise ClusterError(f"{call.options.component} did not start again; see {folder.logs}")
+        call.progress.tick()
         time.sleep(POLL_SECONDS)
-    progress.done(f"{options.component} of '{options.name}' runs again")
+    call.progress.done(f"{call.options.component} of '{call.options.name}' runs again")
     return 0
 
 
-def make(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
+def _runs_anew(folder: ClusterFolder, component: str, killed: int) -> bool:
+    try:
+        return inventory.find_component(folder, component) != killed
+    except ClusterError:
+        return False
+
+
+def make(call: Call) -> int:
     """The verb ``build``: without names, all that clusters and the Makefile use."""
-    cache.root.mkdir(parents=True, exist_ok=True)
-    names = [name for name in options.programs if name != "busybox"]
+    call.cache.root.mkdir(parents=True, exist_ok=True)
+    names = [name for name in call.options.programs if name != "busybox"]
     units = {unit.folder: unit for unit in map(binaries.find_unit, names)}
-    if units or not options.programs:
-        build.require(cache, units.values() or binaries.DEFAULT_UNITS, progress)
-    if "busybox" in options.programs:
+    if units or not call.options.programs:
+        build.require(call.cache, units.values() or binaries.DEFAULT_UNITS, call.progress)
+    if "busybox" in call.options.programs:
         require_root()
-        print(make_busybox(cache, progress))
+        print(make_busybox(call.cache, call.progress))
     return 0
 
 
@@ -220,12 +240,12 @@ def make_busybox(cache: Cache, progress: Progress) -> Path:
     return target
 
 
-def path(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
+def path(call: Call) -> int:
     """The path of a program whether or not it is built, or of a cluster's file."""
-    if options.what not in CLUSTER_PLACES:
-        print(binaries.program_path(cache, options.what))
+    if call.options.what not in CLUSTER_PLACES:
+        print(binaries.program_path(call.cache, call.options.what))
         return 0
-    folder = inventory.require_live(cache, options.name)
+    folder = inventory.require_live(call.cache, call.options.name)
     places = {
         "audit-log": folder.audit_log,
         "containerd-socket": folder.containerd_socket,
@@ -233,5 +253,5 @@ def path(cache: Cache, options: argparse.Namespace, progress: Progress) -> int:
         "kubeconfig": folder.kubeconfig,
         "logs": folder.logs,
     }
-    print(places[options.what])
+    print(places[call.options.what])
     return 0

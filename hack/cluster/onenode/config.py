@@ -53,7 +53,7 @@ conf_dir = "{folder.config}/cni"
 
 
 def render_cni() -> str:
-    """A bridge whose address is the node's, and host ports; no masquerading: nothing lies outside."""
+    """A bridge with the node's address, and host ports; no masquerading: nothing lies outside."""
     bridge = {
         "type": "bridge",
         "bridge": BRIDGE,
@@ -66,7 +66,8 @@ def render_cni() -> str:
         },
     }
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return json.dumps({"cniVersion": "0.4.0", "name": "node", "plugins": [bridge, portmap]}, indent=2)
+    plugins = [bridge, portmap]
+    return json.dumps({"cniVersion": "0.4.0", "name": "node", "plugins": plugins}, indent=2)
 
 
 def render_kubelet(folder: ClusterFolder) -> str:
@@ -184,7 +185,7 @@ def coredns_access() -> list[tuple[str, dict[str, object]]]:
             "verbs": ["list", "watch"],
         },
     ]
-    frame = {"apiVersion": f"{group}/v1", "metadata": {"name": "system:coredns"}}
+    frame: dict[str, object] = {"apiVersion": f"{group}/v1", "metadata": {"name": "system:coredns"}}
     role = {**frame, "kind": "ClusterRole", "rules": rules}
     binding = {
         **frame,

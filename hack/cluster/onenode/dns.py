@@ -1,7 +1,7 @@
 """Asks a name server one question; the whole of DNS that bringing up a cluster takes.
 
-Started inside a node's network as ``python3 -m onenode.dns ADDRESS NAME``; exit code 0 says that the
-name has an address.
+Started inside a node's network as ``python3 -m onenode.dns ADDRESS NAME``; exit code 0 says that
+the name has an address.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ _LIMIT_SECONDS = 0.5
 
 def render_question(name: str) -> bytes:
     """A query for the IPv4 addresses of ``name``."""
-    labels = b"".join(
-        bytes([len(label)]) + label.encode() for label in name.rstrip(".").split(".")
-    )
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split("."))
     header = struct.pack(">6H", _ID, _RECURSION_WANTED, 1, 0, 0, 0)
     return header + labels + b"\0" + struct.pack(">2H", _TYPE_A, _CLASS_IN)
 

@@ -58,6 +58,11 @@ def require_live(cache: Cache, name: str) -> ClusterFolder:
     raise ClusterError(f"no cluster '{name}' (clusters: {known}); make it with 'create cluster'")
 
 
+def read_port(folder: ClusterFolder) -> int:
+    """The API's port on this machine."""
+    return int(json.loads(folder.spec.read_text())["port"])
+
+
 def is_whole(folder: ClusterFolder) -> bool:
     """Whether the cluster has a node that runs Pods, or only a control plane."""
     try:

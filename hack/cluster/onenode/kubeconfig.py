@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from onenode.errors import ClusterError
+from onenode.files import write_private
 from onenode.settings import find_home
 
 _KUBECTL_LIMIT_SECONDS = 60
@@ -49,19 +50,6 @@ def render_for(pki: Path, client: str, context: str, server: str) -> str:
     files = ("ca.crt", f"{client}.crt", f"{client}.key")
     authority, certificate, key = ((pki / file).read_bytes() for file in files)
     return render(context, server, authority, certificate, key)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replaces ``path`` in one step; only its owner can read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        os.replace(scratch, path)
-    except BaseException:
-        os.unlink(scratch)
-        raise
 
 
 def find_path(named: str | None, environ: Mapping[str, str]) -> Path:

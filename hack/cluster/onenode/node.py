@@ -1,8 +1,8 @@
 """The first process inside a node's namespaces: prepares them, starts the components, minds them.
 
-Started as ``python3 -m onenode.node FOLDER`` by ``unshare``. It decides when each component may start
-and starts one again that has ended; it reports to ``state.json`` and knows nothing of the cluster's
-API. As process 1 it also reaps what others leave behind.
+Started as ``python3 -m onenode.node FOLDER`` by ``unshare``. It decides when each component may
+start and starts one again that has ended; it reports to ``state.json`` and knows nothing of the
+cluster's API. As process 1 it also reaps what others leave behind.
 """
 
 from __future__ import annotations
@@ -19,13 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onenode.components import Component
-from onenode.processes import read_boot, read_start_time, write_json
+from onenode.files import write_json
+from onenode.processes import read_boot, read_start_time
 from onenode.settings import BRIDGE, DEFAULT_PATH, NODE_IP, ClusterFolder
 
 START_TICK_SECONDS = 0.02
 IDLE_TICK_SECONDS = 1.0
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 10.0
+#: A component may end this often before the cluster has come up: on a busy machine some give up
+#: waiting for the API server. Once more, and the start has failed.
+EARLY_ENDS = 2
+#: Whoever started this is long gone when the cluster has not come up by then.
+START_LIMIT_SECONDS = 900.0
 
 #: What the kubelet wants of the kernel. It would set this for the whole machine, so it is shown
 #: files that say it already.
@@ -111,10 +117,13 @@ class Supervisor:
         self._error = ""
 
     def run(self) -> None:
-        """Never returns; as process 1 it ends by a signal, and all others with it."""
+        """Returns only when the start has failed or taken too long; all processes end with it."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         self.report()
-        while True:
+        deadline = time.monotonic() + START_LIMIT_SECONDS
+        while self._phase == "running" or (
+            self._phase == "starting" and time.monotonic() < deadline
+        ):
             pending = self._start_what_can()
             waits = START_TICK_SECONDS if pending else IDLE_TICK_SECONDS
             signal.sigtimedwait({signal.SIGCHLD}, waits)
@@ -136,8 +145,6 @@ class Supervisor:
 
     def _start_what_can(self) -> bool:
         """Starts every component whose conditions hold; tells whether some are still to start."""
-        if self._phase == "failed":
-            return False
         changed = pending = False
         ports = {port: answers(port) for port in self._ports_waited_for()}
         for one in self._all:
@@ -199,13 +206,13 @@ class Supervisor:
                     self._note_end(one, os.waitstatus_to_exitcode(status))
 
     def _note_end(self, one: Running, code: int) -> None:
-        """While the cluster starts this is an error; later the component is started again."""
+        """The component is started again, unless it keeps ending while the cluster starts."""
         one.pid = 0
         name = one.component.name
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         with self._folder.component_log(name).open("a") as log:
             log.write(f"--- {name} ended with {how}\n")
-        if self._phase == "starting":
+        if self._phase == "starting" and one.starts > EARLY_ENDS:
             self.report(f"{name} ended with {how}")
             return
         lived = time.monotonic() - one.started_at
@@ -227,7 +234,7 @@ def main(arguments: list[str]) -> int:
         supervisor.report(f"the node's namespaces cannot be prepared: {str(detail).strip()}")
         return 1
     supervisor.run()
-    return 0
+    return 1
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from onenode import locks
@@ -40,7 +40,7 @@ LOCK_LIMIT_SECONDS = 1800
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
-def find_missing(packages: dict[str, tuple[str, ...]]) -> list[str]:
+def find_missing(packages: Mapping[str, tuple[str, ...]]) -> list[str]:
     """The packages of which a file cannot be found."""
     return [
         package
@@ -49,7 +49,7 @@ def find_missing(packages: dict[str, tuple[str, ...]]) -> list[str]:
     ]
 
 
-def require(cache: Cache, packages: dict[str, tuple[str, ...]], progress: Progress) -> None:
+def require(cache: Cache, packages: Mapping[str, tuple[str, ...]], progress: Progress) -> None:
     """Installs what is missing of ``packages``; does nothing when all is there."""
     if not find_missing(packages):
         return
@@ -71,7 +71,7 @@ def require(cache: Cache, packages: dict[str, tuple[str, ...]], progress: Progre
             _apt(install, log, f"Installing {' '.join(missing)}", progress)
     left = find_missing(packages)
     if left:
-        raise ClusterError(f"apt installed {' '.join(left)}, yet not all files are there; see {log}")
+        raise ClusterError(f"apt did not bring all files of {' '.join(left)}; see {log}")
     progress.done(f"Installed {' '.join(missing)}")
 
 

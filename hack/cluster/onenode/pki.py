@@ -44,7 +44,7 @@ SERVICE_ACCOUNT_KEY = "service-account"
 
 @dataclass(frozen=True)
 class Certificate:
-    """One certificate to be made; ``names`` are subject alternative names as openssl writes them."""
+    """One certificate to be made; ``names`` are subject alternative names in openssl's notation."""
 
     file: str
     subject: str

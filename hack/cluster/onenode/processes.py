@@ -1,8 +1,8 @@
 """Finding and ending exactly the processes of one cluster.
 
 A pid says little: the kernel gives it to another process later. A process is known by its pid, its
-start time and the boot it belongs to; the processes of a node by their pid namespace, and only while
-the namespace's first process is the one that was recorded.
+start time and the boot it belongs to; the processes of a node by their pid namespace, and only
+while the namespace's first process is the one that was recorded.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from onenode.files import write_json
 
 PROC = Path("/proc")
 POLL_SECONDS = 0.02
@@ -62,6 +64,17 @@ class Namespace:
     first_started: int
     boot: str
 
+    @classmethod
+    def of_child(cls, outer: Identity) -> Namespace | None:
+        """The namespace that ``outer`` has made, before the node could report it itself."""
+        for pid in list_pids():
+            if read_parent(pid) == outer.pid and outer.is_alive():
+                started = read_start_time(pid)
+                with contextlib.suppress(OSError):
+                    number = os.stat(PROC / str(pid) / "ns" / "pid").st_ino
+                    return None if started is None else cls(number, started, outer.boot)
+        return None
+
     def members(self) -> dict[int, int]:
         """Pid inside → pid outside, of every process; empty once the first one is gone."""
         if self.boot != read_boot():
@@ -83,13 +96,6 @@ class Namespace:
             for line in status.splitlines():
                 if line.startswith("NSpid:"):
                     yield int(line.split()[-1]), pid
-
-
-def write_json(path: Path, data: object) -> None:
-    """Replaces ``path`` in one step, so that a reader never sees half of it."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(json.dumps(data))
-    os.replace(scratch, path)
 
 
 def list_pids() -> list[int]:
@@ -118,6 +124,13 @@ def read_start_time(pid: int | str) -> int | None:
     return None if state in "ZX" else started
 
 
+def read_parent(pid: int) -> int | None:
+    try:
+        return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return None
+
+
 def is_stopped(pid: int) -> bool:
     """Whether the process is held by SIGSTOP."""
     try:
@@ -129,8 +142,8 @@ def is_stopped(pid: int) -> bool:
 def end_all(outer: Identity | None, namespace: Namespace | None, limit_seconds: float) -> bool:
     """Kills the outer process and all of the node, and waits until none is left.
 
-    The kernel ends a pid namespace with its first process, which goes last: so what is waited for is
-    that one. Returns False when something is left after ``limit_seconds``.
+    The kernel ends a pid namespace with its first process, which goes last: so what is waited for
+    is that one. Returns False when something is left after ``limit_seconds``.
     """
     deadline = time.monotonic() + limit_seconds
     while True:

@@ -1,7 +1,7 @@
 """Tells a waiting person what goes on; knows nothing of what is being done.
 
-On a terminal one live line is rewritten; elsewhere a line is printed when the stage changes, and
-again every fifteen seconds.
+On a terminal one live line is rewritten; elsewhere a line is printed for a stage that lasts longer
+than a second, and again every fifteen seconds.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TextIO
 
 REPEAT_SECONDS = 15.0
 REDRAW_SECONDS = 0.1
+QUIET_SECONDS = 1.0
 
 
 def format_elapsed(seconds: float) -> str:
@@ -34,7 +35,9 @@ class Progress:
         """Begins a stage; its elapsed time counts from here."""
         self._stage = text
         self._began = time.monotonic()
-        self._draw(text, self._began)
+        self._shown = self._began + QUIET_SECONDS - REPEAT_SECONDS
+        if self._live:
+            self._draw(text, self._began)
 
     def tick(self, detail: str = "") -> None:
         """Called often while a stage lasts; shows it again when it is time to."""

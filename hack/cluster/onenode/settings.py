@@ -1,6 +1,6 @@
 """Names, versions and places that the other modules share.
 
-Versions have one source, the ``go.mod`` files under ``hack/cluster/go``; this module reads them there.
+Versions have one source, the ``go.mod`` files under ``hack/cluster/go``; they are read there.
 It decides where everything lives in the cache and starts nothing.
 """
 
@@ -78,7 +78,7 @@ def find_home(environ: Mapping[str, str]) -> Path:
 
 
 def find_cache(environ: Mapping[str, str]) -> Path:
-    """The folder that holds all built state: ``WORKFLOW_DO_CACHE``, or one under the home folder."""
+    """The folder of all built state: ``WORKFLOW_DO_CACHE``, or one under the home folder."""
     named = environ.get("WORKFLOW_DO_CACHE")
     return Path(named).absolute() if named else find_home(environ) / ".cache" / "workflow-do"
 
