@@ -1,0 +1,1 @@
+"""I/O without decisions: observing runs, carrying out plans, the one writer of run status."""

@@ -1,0 +1,138 @@
+"""The operator's process: settings, one event loop, a clean end.
+
+Waits for an API server and for our kinds as long as it takes; once the watches run, their end is
+the end of the process, because a blind operator is worse than one that is started anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from workflow_do import __version__
+from workflow_do.api import names
+from workflow_do.handlers import probes
+from workflow_do.handlers.watching import watch
+from workflow_do.runtime import connection, logs
+from workflow_do.runtime.api import Api, ApiError
+from workflow_do.runtime.config import ConfigError, Settings, read_settings
+from workflow_do.runtime.operator import Operator
+
+_KINDS: Final = frozenset(
+    kind.plural for kind in (names.ACTION, names.WORKFLOW, names.REVISION, names.RUN)
+)
+_ASK_EVERY: Final = 0.5
+_TELL_EVERY: Final = 5.0
+_GRACE: Final = 0.7
+"""Seconds that a part gets to end by itself before it is left behind; twice this is under 2 s."""
+_log = logs.get("main")
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 stopped, 1 the watches ended, 2 a setting cannot be used."""
+    try:
+        settings = read_settings(os.environ)
+        link = connection.from_environment()
+    except (ConfigError, connection.ConnectionFault) as error:
+        print(f"workflow-do-operator: {error}", file=sys.stderr)
+        sys.exit(2)
+    logs.configure(settings.log_level, settings.log_format)
+    sys.exit(asyncio.run(serve(settings, link)))
+
+
+async def serve(settings: Settings, link: connection.Connection) -> int:
+    """Run until a signal, or until the watches end; the exit code."""
+    stop, halt = asyncio.Event(), asyncio.Event()
+    _on_signals(stop)
+    async with Api(link.server, link.session(limit=0)) as api:
+        if not await _unless(stop, _wait_for_kinds(api, link.server)):
+            return 0
+        operator = Operator(api, settings)
+        work = asyncio.create_task(operator.run(settings.resync_seconds), name="operator")
+        watches = asyncio.create_task(
+            watch(settings.namespaces, operator, link, halt, lambda: _on_signals(stop)),
+            name="watches",
+        )
+        try:
+            async with probes.serve(
+                settings.port,
+                busy=operator.queue.oldest_busy,
+                watching=lambda: not watches.done(),
+                ready=operator.resync.caught_up.is_set,
+            ):
+                _log.info("running", version=__version__, namespaces=settings.namespaces or "all")
+                return await _until_end(stop, work, watches)
+        finally:
+            await _end(work)
+            halt.set()
+            await asyncio.wait((watches,), timeout=_GRACE)
+            await _end(watches)
+
+
+async def _wait_for_kinds(api: Api, server: str) -> None:
+    """Return once the API server answers and serves all our kinds; says what it waits for."""
+    clock = asyncio.get_running_loop().time
+    told = 0.0
+    while True:
+        try:
+            missing = _KINDS - await api.kinds()
+            what = f"the CRDs of {', '.join(sorted(missing))} are not installed"
+        except ApiError as error:
+            missing, what = _KINDS, str(error)
+        if not missing:
+            return
+        if clock() >= told + _TELL_EVERY:
+            _log.warning("waiting for the API server", server=server, why=what)
+            told = clock()
+        await asyncio.sleep(_ASK_EVERY)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether `work` came to its end before the signal; what it raises is raised."""
+    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            return False
+        task.result()
+        return True
+    finally:
+        await _end(task)
+        await _end(stopped)
+
+
+async def _until_end(stop: asyncio.Event, *tasks: asyncio.Task[None]) -> int:
+    """Wait for the signal, or for one of the tasks to end, which none should."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait((stopped, *tasks), return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        _log.info("stopping")
+        return 0
+    await _end(stopped)
+    for task in tasks:
+        if task.done():
+            error = task.exception() if not task.cancelled() else None
+            _log.error(
+                "has ended; the process must start anew", what=task.get_name(), exc_info=error
+            )
+    return 1
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait for it; how it ended was told before."""
+    task.cancel()
+    await asyncio.wait((task,), timeout=_GRACE)
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Health over HTTP: /healthz (alive) and /readyz (has seen everything once).
+
+Served on the operator's own event loop: when that is stuck neither answers, which a probe counts
+as a failure, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+
+MAX_BUSY_SECONDS: Final = 60.0
+"""No look at a run takes this long: every call has a timeout of 15 s."""
+
+
+@asynccontextmanager
+async def serve(
+    port: int,
+    *,
+    busy: Callable[[], float],
+    watching: Callable[[], bool],
+    ready: Callable[[], bool],
+) -> AsyncIterator[None]:
+    """Serve both until the block ends.
+
+    `busy` tells for how many seconds the slowest worker has been at one key, `watching` whether
+    the watches live, `ready` whether everything has been listed. OSError if the port is taken.
+    """
+
+    async def healthz(_: web.Request) -> web.Response:
+        if not watching():
+            return web.Response(status=500, text="the watches have ended\n")
+        if busy() > MAX_BUSY_SECONDS:
+            return web.Response(status=500, text=f"a worker is stuck for {busy():.0f} s\n")
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        if not ready():
+            return web.Response(status=503, text="still listing\n")
+        return web.Response(text="ok\n")
+
+    app = web.Application()
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, port=port).start()
+        yield
+    finally:
+        await runner.cleanup()

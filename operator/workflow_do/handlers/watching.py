@@ -1,0 +1,115 @@
+"""Which streams kopf watches, and where their events go: to the operator, unread.
+
+Every handler only hands on; none waits, patches or returns anything, so kopf writes nothing to any
+object (no finalizer, no annotation: containerd refuses Pods with large ones).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+import kopf
+
+from workflow_do.api import names
+from workflow_do.handlers.settings import kopf_settings
+from workflow_do.runtime.catalogue import Kind
+from workflow_do.runtime.connection import Connection
+from workflow_do.runtime.operator import Operator
+
+Raw = Mapping[str, Any]
+Taker = Callable[[Raw], None]
+
+OURS = (names.GROUP, names.VERSION)
+
+
+async def watch(
+    namespaces: tuple[str, ...],
+    operator: Operator,
+    link: Connection,
+    halt: asyncio.Event,
+    started: Callable[[], None],
+) -> None:
+    """Watch until `halt` is set, or until a watch fails for good (raised).
+
+    kopf takes the signals of the process for itself; `started` is called when it has, so that the
+    caller can take them back.
+    """
+    registry, sessions = kopf.OperatorRegistry(), list[aiohttp.ClientSession]()
+    _login(registry, link, sessions)
+    register(registry, operator)
+    others = asyncio.all_tasks()
+    try:
+        tasks = await kopf.spawn_tasks(
+            registry=registry,
+            settings=kopf_settings(),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=halt,
+        )
+        started()
+        await kopf.run_tasks(tasks, ignored=others)
+    finally:
+        for session in sessions:
+            await session.close()
+
+
+def _login(
+    registry: kopf.OperatorRegistry, link: Connection, sessions: list[aiohttp.ClientSession]
+) -> None:
+    """kopf logs in as we do. It closes a session that was refused and asks for another."""
+
+    @kopf.on.login(registry=registry)
+    async def on_login(**_: Any) -> kopf.AiohttpSession:
+        session = link.session(limit=0)
+        sessions.append(session)
+        return kopf.AiohttpSession(server=link.server, aiohttp_session=session)
+
+
+def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
+    """Register one event handler per watched kind."""
+    _on_runs(registry, operator)
+    _on_definitions(registry, operator)
+    _on_children(registry, operator)
+
+
+def _on_runs(registry: kopf.OperatorRegistry, operator: Operator) -> None:
+    @kopf.on.event(*OURS, names.RUN.plural, registry=registry)
+    async def on_run(event: kopf.RawEvent, **_: Any) -> None:
+        _hand_on(event, operator.run_seen, operator.run_gone)
+
+
+def _on_definitions(registry: kopf.OperatorRegistry, operator: Operator) -> None:
+    @kopf.on.event(*OURS, names.WORKFLOW.plural, registry=registry)
+    async def on_workflow(event: kopf.RawEvent, **_: Any) -> None:
+        _hand_on(
+            event,
+            lambda raw: operator.definition_seen(Kind.WORKFLOW, raw),
+            lambda raw: operator.definition_gone(Kind.WORKFLOW, raw),
+        )
+
+    @kopf.on.event(*OURS, names.ACTION.plural, registry=registry)
+    async def on_action(event: kopf.RawEvent, **_: Any) -> None:
+        _hand_on(
+            event,
+            lambda raw: operator.definition_seen(Kind.ACTION, raw),
+            lambda raw: operator.definition_gone(Kind.ACTION, raw),
+        )
+
+
+def _on_children(registry: kopf.OperatorRegistry, operator: Operator) -> None:
+    @kopf.on.event("batch", "v1", "jobs", registry=registry)
+    async def on_job(event: kopf.RawEvent, **_: Any) -> None:
+        _hand_on(event, operator.job_seen, operator.child_gone)
+
+    @kopf.on.event("", "v1", "pods", registry=registry)
+    async def on_pod(event: kopf.RawEvent, **_: Any) -> None:
+        _hand_on(event, operator.pod_seen, operator.child_gone)
+
+
+def _hand_on(event: kopf.RawEvent, seen: Taker, gone: Taker) -> None:
+    take = gone if event["type"] == "DELETED" else seen
+    take(event["object"])

@@ -1,0 +1,242 @@
+"""A small client of the Kubernetes API: raw dicts over one session, with typed refusals.
+
+Decides what an HTTP answer means (gone, a conflict, a definite no, or no answer) and how many
+calls go out at once; never what to do about it. Bodies and credentials are never logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from workflow_do.api import names
+
+Raw = dict[str, Any]
+
+_PAGE: Final = 500
+_AT_ONCE: Final = 64
+_MESSAGE_CHARS: Final = 500
+_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind in URLs."""
+
+    prefix: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
+        """The path of one object, or of all in a namespace, or of all."""
+        parts = [self.prefix]
+        if namespace is not None:
+            parts += ["namespaces", namespace]
+        parts += [p for p in (self.plural, name, subresource) if p]
+        return "/".join(parts)
+
+
+_OURS: Final = f"/apis/{names.API_VERSION}"
+ACTIONS: Final = Resource(_OURS, names.ACTION.plural)
+WORKFLOWS: Final = Resource(_OURS, names.WORKFLOW.plural)
+REVISIONS: Final = Resource(_OURS, names.REVISION.plural)
+RUNS: Final = Resource(_OURS, names.RUN.plural)
+JOBS: Final = Resource("/apis/batch/v1", "jobs")
+PODS: Final = Resource("/api/v1", "pods")
+EVENTS: Final = Resource("/api/v1", "events")
+
+
+class ApiError(Exception):
+    """The API server did not do what was asked."""
+
+
+class NotFound(ApiError):
+    """404: the object, or its namespace, is not there."""
+
+
+class Conflict(ApiError):
+    """409: stale resourceVersion, or (`exists`) the name is taken."""
+
+    def __init__(self, message: str, *, exists: bool) -> None:
+        super().__init__(message)
+        self.exists = exists
+
+
+class Refused(ApiError):
+    """A definite no (400, 403, 413, 422 …); asking again gives the same."""
+
+    def __init__(self, code: int, message: str, causes: frozenset[str] = frozenset()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.causes = causes
+
+
+class Unavailable(ApiError):
+    """No answer, or none that says what happened; `retry_after` in seconds, 0 if it did not say."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The items of a list and the resourceVersion it is of."""
+
+    items: list[Raw]
+    version: int
+
+
+class Api:
+    """Calls to one API server; close it by leaving its `async with`."""
+
+    def __init__(self, server: str, session: aiohttp.ClientSession, at_once: int = _AT_ONCE):
+        self._server = server
+        self._session = session
+        self._room = asyncio.Semaphore(at_once)
+
+    async def __aenter__(self) -> Api:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Raw:
+        """One object."""
+        return await self._call("GET", resource.path(namespace, name))
+
+    async def find(self, resource: Resource, namespace: str, name: str) -> Raw | None:
+        """One object, or None where it is not there."""
+        try:
+            return await self.get(resource, namespace, name)
+        except NotFound:
+            return None
+
+    async def list_all(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        metadata_only: bool = False,
+    ) -> Listing:
+        """All objects that match, read page by page, as of the last page's resourceVersion."""
+        query = {"limit": str(_PAGE)}
+        if labels:
+            query["labelSelector"] = labels
+        if fields:
+            query["fieldSelector"] = fields
+        headers = {"Accept": _METADATA_ONLY} if metadata_only else None
+        items: list[Raw] = []
+        while True:
+            page = await self._call("GET", resource.path(namespace), query=query, headers=headers)
+            items += page.get("items") or ()
+            meta = page.get("metadata") or {}
+            if not meta.get("continue"):
+                return Listing(items, version_of(page))
+            query["continue"] = meta["continue"]
+
+    async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Raw:
+        """A new object, as stored."""
+        return await self._call("POST", resource.path(namespace), body)
+
+    async def json_patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        operations: list[Raw],
+        subresource: str = "",
+    ) -> Raw:
+        """The object after RFC 6902 operations."""
+        path = resource.path(namespace, name, subresource)
+        headers = {"Content-Type": "application/json-patch+json"}
+        return await self._call("PATCH", path, operations, headers=headers)
+
+    async def merge_patch(
+        self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]
+    ) -> Raw:
+        """The object after an RFC 7386 merge."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        return await self._call("PATCH", resource.path(namespace, name), body, headers=headers)
+
+    async def kinds(self) -> frozenset[str]:
+        """The plurals that the API server serves in our group; empty before the CRDs are there."""
+        try:
+            found = await self._call("GET", _OURS)
+        except NotFound:
+            return frozenset()
+        return frozenset(str(r.get("name")) for r in found.get("resources") or ())
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Raw:
+        data = orjson.dumps(body) if body is not None else None
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        try:
+            async with (
+                self._room,
+                self._session.request(
+                    method, self._server + path, data=data, params=query, headers=sent
+                ) as answer,
+            ):
+                content = await answer.read()
+                if answer.status < 300:
+                    return _parse(content)
+                raise _error(answer.status, answer.headers, content)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            what = str(error) or type(error).__name__
+            raise Unavailable(f"{method} {path}: {what}"[:_MESSAGE_CHARS]) from error
+
+
+def version_of(raw: Mapping[str, Any]) -> int:
+    """An object's resourceVersion as the integer it is compared by; 0 where it has none."""
+    text = (raw.get("metadata") or {}).get("resourceVersion")
+    return int(text) if isinstance(text, str) and text.isdecimal() else 0
+
+
+def _parse(content: bytes) -> Raw:
+    try:
+        parsed = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise Unavailable("the answer was cut off or is not JSON") from error
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _error(status: int, headers: Mapping[str, str], content: bytes) -> ApiError:
+    """What a refusal means. Only the API server's own Status objects are quoted."""
+    try:
+        told = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        told = None
+    if not isinstance(told, dict) or told.get("kind") != "Status":
+        told = {}
+    message = str(told.get("message") or f"HTTP {status}")[:_MESSAGE_CHARS]
+    if status == 404:
+        return NotFound(message)
+    if status == 409:
+        return Conflict(message, exists=told.get("reason") == "AlreadyExists")
+    if status in (401, 408, 410, 429) or status >= 500:
+        return Unavailable(message, _retry_after(headers, told))
+    causes = (told.get("details") or {}).get("causes") or ()
+    return Refused(status, message, frozenset(str(c.get("reason")) for c in causes))
+
+
+def _retry_after(headers: Mapping[str, str], told: Mapping[str, Any]) -> float:
+    text = headers.get("Retry-After", "")
+    if text.isdecimal():
+        return min(float(text), 60.0)
+    seconds = (told.get("details") or {}).get("retryAfterSeconds")
+    return min(float(seconds), 60.0) if isinstance(seconds, int) else 0.0

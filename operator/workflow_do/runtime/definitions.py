@@ -1,0 +1,75 @@
+"""Ready of Workflows and Actions, kept true as they change.
+
+Decides nothing about what is ready: the engine's `readiness` does. An Action that the catalogue
+does not hold is asked for at the API server before a Workflow is called not ready for want of it,
+because watches of two kinds come in any order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from workflow_do.api.action import ActionStatus
+from workflow_do.api.base import dump
+from workflow_do.api.workflow import WorkflowStatus
+from workflow_do.engine.definition import action_names
+from workflow_do.engine.readiness import action_status, workflow_status
+from workflow_do.runtime import clock
+from workflow_do.runtime.api import ACTIONS, WORKFLOWS, Api, Conflict, NotFound, Unavailable
+from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, Raw
+
+_RESOURCES = {Kind.ACTION: ACTIONS, Kind.WORKFLOW: WORKFLOWS}
+
+
+class Definitions:
+    """Writes the status of definitions."""
+
+    def __init__(
+        self, api: Api, catalogue: Catalogue, now: Callable[[], datetime] = clock.now
+    ) -> None:
+        self._api = api
+        self._catalogue = catalogue
+        self._now = now
+
+    async def reconcile(self, key: DefinitionKey) -> None:
+        """Bring one definition's status up to date; written only where it changes."""
+        raw = self._catalogue.get(key)
+        if raw is None:
+            return
+        status = dump(await self._judge(key, raw))
+        if status != raw.get("status"):
+            await self._write(key, raw, status)
+
+    async def _judge(self, key: DefinitionKey, raw: Raw) -> ActionStatus | WorkflowStatus:
+        if key.kind is Kind.ACTION:
+            return action_status(raw, self._now())
+        used = sorted(action_names(raw.get("spec") or {}))
+        found = await asyncio.gather(*(self._action(key.namespace, name) for name in used))
+        actions = {n: a for n, a in zip(used, found, strict=True) if a is not None}
+        return workflow_status(raw, actions, self._now())
+
+    async def _action(self, namespace: str, name: str) -> Raw | None:
+        known = self._catalogue.get(DefinitionKey(Kind.ACTION, namespace, name))
+        return known if known is not None else await self._api.find(ACTIONS, namespace, name)
+
+    async def _write(self, key: DefinitionKey, raw: Raw, status: dict[str, object]) -> None:
+        version = raw["metadata"]["resourceVersion"]
+        operations = [
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        resource = _RESOURCES[key.kind]
+        try:
+            written = await self._api.json_patch(
+                resource, key.namespace, key.name, operations, "status"
+            )
+        except NotFound:
+            return
+        except Conflict as error:
+            fresh = await self._api.find(resource, key.namespace, key.name)
+            if fresh is not None:
+                self._catalogue.see(key, fresh)
+            raise Unavailable(f"{key} was changed meanwhile") from error
+        self._catalogue.see(key, written)

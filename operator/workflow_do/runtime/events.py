@@ -1,0 +1,77 @@
+"""Kubernetes Events about runs: told on the side, never in the way.
+
+Decides nothing about what is worth telling. An Event that cannot be posted is lost: the run's
+status says it all again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+from workflow_do.api import names
+from workflow_do.engine.facts import Run
+from workflow_do.engine.timestamps import stamp
+from workflow_do.engine.transitions import Note
+from workflow_do.runtime import clock, logs
+from workflow_do.runtime.api import EVENTS, Api, ApiError
+
+_MOST: Final = 500
+"""How many may be on their way; a flood beyond this is dropped."""
+_COMPONENT: Final = "workflow-do"
+_MESSAGE_CHARS: Final = 1024
+
+_log = logs.get("events")
+
+
+class Recorder:
+    """Posts Events in the background."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def tell(self, run: Run, notes: Iterable[Note]) -> None:
+        """Post the notes as Events of the run, as far as there is room."""
+        for note in notes:
+            if len(self._tasks) >= _MOST:
+                _log.debug("too many Events on their way", run=run.name, reason=note.reason)
+                return
+            task = asyncio.create_task(self._post(run, note), name=f"event {note.reason}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Give up what is still on its way."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _post(self, run: Run, note: Note) -> None:
+        try:
+            await self._api.create(EVENTS, run.namespace, _event(run, note))
+        except ApiError as error:
+            _log.debug("an Event was lost", run=run.name, reason=note.reason, error=str(error))
+
+
+def _event(run: Run, note: Note) -> dict[str, Any]:
+    time = stamp(clock.now())
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{run.name}.", "namespace": run.namespace},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": names.RUN.kind,
+            "namespace": run.namespace,
+            "name": run.name,
+            "uid": run.uid,
+        },
+        "type": note.type,
+        "reason": note.reason,
+        "message": note.message[:_MESSAGE_CHARS],
+        "source": {"component": _COMPONENT},
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+    }

@@ -1,0 +1,176 @@
+"""Carrying out effects, each so that doing it twice does no harm.
+
+Decides what an answer of the API server means for an effect: done, a definite no (a Refusal for
+the plan to judge), or unknown. An unknown answer to a POST is never concluded from: the same name
+is asked for again until the answer is definite, here for some seconds and then by the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final, assert_never
+
+from workflow_do.api import names
+from workflow_do.api.reasons import Reason
+from workflow_do.engine.effects import CreateJob, CreateRevision, Effect, ExpirePod, SuspendJob
+from workflow_do.engine.facts import (
+    JobFact,
+    Observed,
+    Pinning,
+    PodFact,
+    Refusal,
+    parse_job,
+    parse_pod,
+)
+from workflow_do.runtime.api import (
+    JOBS,
+    PODS,
+    REVISIONS,
+    Api,
+    Conflict,
+    NotFound,
+    Refused,
+    Unavailable,
+)
+from workflow_do.runtime.queue import Backoff
+from workflow_do.runtime.store import RunKey, Store
+
+_PAUSE: Final = Backoff(first=0.05, last=2.0)
+_PATIENCE: Final = 5.0
+"""For so many seconds one name is asked for again here; after that the queue takes over."""
+_IDENTITY: Final = (names.LABEL_RUN_UID, names.LABEL_ROLE, names.LABEL_STEP, names.LABEL_TRY)
+
+
+class RunGone(Exception):
+    """The run's namespace is going or gone; the run will be too: nothing is left to do."""
+
+
+class Executor:
+    """Does what a plan says; what came of it goes into the store and into the look."""
+
+    def __init__(self, api: Api, store: Store) -> None:
+        self._api = api
+        self._store = store
+
+    async def execute(self, key: RunKey, effects: tuple[Effect, ...], seen: Observed) -> Observed:
+        """The look with everything in it that came of the effects.
+
+        Raises Unavailable where the answer stayed unknown, RunGone where nothing can be made any
+        more; the run is then to be observed live.
+        """
+        for effect in effects:
+            seen = await self._one(key, effect, seen)
+        return seen
+
+    async def _one(self, key: RunKey, effect: Effect, seen: Observed) -> Observed:
+        match effect:
+            case CreateRevision():
+                return await self._create_revision(effect, seen)
+            case CreateJob():
+                return await self._create_job(key, effect, seen)
+            case SuspendJob():
+                return await self._suspend(effect, seen)
+            case ExpirePod():
+                return await self._expire(effect, seen)
+            case _:
+                assert_never(effect)
+
+    async def _create_revision(self, effect: CreateRevision, seen: Observed) -> Observed:
+        try:
+            await self._api.create(REVISIONS, seen.run.namespace, effect.manifest)
+        except Conflict as error:
+            if not error.exists:
+                raise Unavailable(str(error)) from error
+        except (NotFound, Refused) as error:
+            _raise_if_gone(error)
+            raise
+        known = seen.definition
+        stored = replace(known, manifest=None) if isinstance(known, Pinning) else known
+        return replace(seen, definition=stored)
+
+    async def _create_job(self, key: RunKey, effect: CreateJob, seen: Observed) -> Observed:
+        try:
+            found = await self._post_until_known(key, effect.manifest)
+        except Refused as error:
+            _raise_if_gone(error)
+            refusal = Refusal(Reason.JOB_REJECTED, f"HTTP {error.code}: {error.message}")
+            return replace(seen, refusals={**seen.refusals, effect.name: refusal})
+        if not _is_same_try(found, effect.manifest, seen.run.uid):
+            message = f"the Job {effect.name!r} is there, but it is not this run's"
+            refusal = Refusal(Reason.NAME_CONFLICT, message)
+            return replace(seen, refusals={**seen.refusals, effect.name: refusal})
+        self._store.see_job(found)
+        return _with_job(seen, parse_job(found))
+
+    async def _post_until_known(self, key: RunKey, manifest: dict[str, Any]) -> dict[str, Any]:
+        """The Job of that name, made now or found. Raises Unavailable if that stays unknown."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + _PATIENCE
+        for failures in itertools.count(1):
+            try:
+                return await self._post_or_find(key.namespace, manifest)
+            except Unavailable as error:
+                self._store.doubt(key)
+                pause = max(error.retry_after, _PAUSE.delay(failures, random.random()))
+                if clock() + pause > until:
+                    raise
+            await asyncio.sleep(pause)
+        raise AssertionError("counting has no end")
+
+    async def _post_or_find(self, namespace: str, manifest: dict[str, Any]) -> dict[str, Any]:
+        name = manifest["metadata"]["name"]
+        try:
+            return await self._api.create(JOBS, namespace, manifest)
+        except NotFound as error:
+            raise RunGone(str(error)) from error
+        except Conflict as error:
+            if not error.exists:  # e.g. two Jobs at once reach for the last of a quota
+                raise Unavailable(str(error)) from error
+        try:
+            return await self._api.get(JOBS, namespace, name)
+        except NotFound as error:
+            raise Unavailable(f"the Job {name!r} was there and is gone") from error
+
+    async def _suspend(self, effect: SuspendJob, seen: Observed) -> Observed:
+        name, body = effect.job_name, {"spec": {"suspend": True}}
+        try:
+            raw = await self._api.merge_patch(JOBS, seen.run.namespace, name, body)
+        except NotFound:
+            return replace(seen, jobs=tuple(j for j in seen.jobs if j.name != name))
+        self._store.see_job(raw)
+        return _with_job(seen, parse_job(raw))
+
+    async def _expire(self, effect: ExpirePod, seen: Observed) -> Observed:
+        name, body = effect.pod_name, {"spec": {"activeDeadlineSeconds": 1}}
+        try:
+            raw = await self._api.merge_patch(PODS, seen.run.namespace, name, body)
+        except NotFound:
+            return replace(seen, pods=tuple(p for p in seen.pods if p.name != name))
+        self._store.see_pod(raw)
+        return _with_pod(seen, parse_pod(raw))
+
+
+def _with_job(seen: Observed, job: JobFact) -> Observed:
+    return replace(seen, jobs=(*(j for j in seen.jobs if j.uid != job.uid), job))
+
+
+def _with_pod(seen: Observed, pod: PodFact) -> Observed:
+    return replace(seen, pods=(*(p for p in seen.pods if p.uid != pod.uid), pod))
+
+
+def _is_same_try(found: Mapping[str, Any], wanted: Mapping[str, Any], run_uid: str) -> bool:
+    """Whether a Job is the try that was asked for: this run's, and of the same identity."""
+    have = found["metadata"].get("labels") or {}
+    want = wanted["metadata"]["labels"]
+    same = all(have.get(label) == want.get(label) for label in _IDENTITY)
+    return same and parse_job(found).owner_uid == run_uid
+
+
+def _raise_if_gone(error: NotFound | Refused) -> None:
+    """A namespace that is going refuses what is new; that says nothing about the Action."""
+    if isinstance(error, NotFound) or "NamespaceTerminating" in error.causes:
+        raise RunGone(str(error)) from error

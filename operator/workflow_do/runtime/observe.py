@@ -1,0 +1,159 @@
+"""One consistent look at a run, as the engine wants it.
+
+From the store, or live: the run first, then all its Jobs, then all its Pods, each read from the API
+server. In that order, because a Job that is listed as ended must not miss its Pod only for the Pods
+having been read before. Decides where to read, never what it means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Any, Final
+
+from workflow_do.api import names
+from workflow_do.api.reasons import Reason
+from workflow_do.engine.definition import Definition, action_names, parse_revision
+from workflow_do.engine.facts import Observed, Pinning, Run, parse_run
+from workflow_do.engine.pinning import pin, pin_named
+from workflow_do.engine.problem import Problem
+from workflow_do.runtime import logs
+from workflow_do.runtime.api import (
+    ACTIONS,
+    EVENTS,
+    JOBS,
+    PODS,
+    REVISIONS,
+    RUNS,
+    WORKFLOWS,
+    Api,
+    NotFound,
+    version_of,
+)
+from workflow_do.runtime.store import Record, RunKey, Store, key_of
+
+_DEFINITIONS: Final = 256
+"""How many parsed revisions are kept; a live run holds on to its own besides."""
+
+_log = logs.get("observe")
+
+
+class Observer:
+    """Looks at runs; remembers parsed revisions, which never change."""
+
+    def __init__(self, api: Api, store: Store) -> None:
+        self._api = api
+        self._store = store
+        self._parsed: OrderedDict[tuple[str, str, str], Definition] = OrderedDict()
+
+    async def observe(self, key: RunKey, *, live: bool = False) -> Observed | None:
+        """The run and all that belongs to it; None where there is nothing to do about it.
+
+        Live where that is asked for, on the first touch, and where the store is in doubt.
+        """
+        record = self._store.record(key.uid)
+        live = live or record is None or record.stray or not record.looked
+        if live:
+            record = await self._look(key)
+        if record is None:
+            return None
+        if not isinstance(record.run, Run):
+            self._tell(record)
+            return None
+        return Observed(
+            run=record.run,
+            definition=await self._definition(record, record.run),
+            jobs=tuple(v.fact for v in record.jobs.values()),
+            pods=tuple(v.fact for v in record.pods.values()),
+            live=live,
+        )
+
+    async def with_events(self, seen: Observed, job_uids: frozenset[str]) -> Observed:
+        """The same look, with the Warning Events of these Jobs."""
+        uids = sorted(job_uids)
+        found = await asyncio.gather(*(self._warnings(seen.run.namespace, uid) for uid in uids))
+        return replace(seen, job_events={**seen.job_events, **dict(zip(uids, found, strict=True))})
+
+    async def _look(self, key: RunKey) -> Record | None:
+        """Read the run, its Jobs and its Pods; None where the run is not there any more."""
+        raw = await self._api.find(RUNS, key.namespace, key.name)
+        if raw is None or key_of(raw) != key:
+            self._store.forget_run(key.uid)
+            return None
+        self._store.see_run(raw)
+        record = self._store.record(key.uid)
+        if record is None or (record.run is None and not record.stray):
+            return record
+        mine = f"{names.LABEL_RUN_UID}={key.uid}"
+        jobs = await self._api.list_all(JOBS, key.namespace, labels=mine)
+        pods = await self._api.list_all(PODS, key.namespace, labels=mine)
+        if record.run is None:  # completed: nothing of it is kept, so look at a passing copy
+            record.stray = False
+            record = Record(key, version_of(raw), parse_run(raw))
+        self._store.see_children(record, jobs, pods)
+        return record
+
+    async def _definition(self, record: Record, run: Run) -> Definition | Pinning | Problem:
+        if run.status.revision_name is None:
+            return await self._to_be_pinned(run)
+        if record.definition is None:
+            found = await self._revision(run.namespace, run.status.revision_name)
+            if isinstance(found, Problem):
+                return found
+            record.definition = found
+        return record.definition
+
+    async def _to_be_pinned(self, run: Run) -> Pinning | Problem:
+        """From live reads: watches of several kinds are not ordered among each other."""
+        if run.spec.revision_name is not None:
+            return pin_named(
+                run, await self._api.find(REVISIONS, run.namespace, run.spec.revision_name)
+            )
+        workflow = await self._api.find(WORKFLOWS, run.namespace, run.spec.workflow_name)
+        if workflow is None:
+            return pin(run, None, {}, ())
+        mine = f"{names.LABEL_WORKFLOW}={run.spec.workflow_name}"
+        used = sorted(action_names(workflow.get("spec") or {}))
+        found = await asyncio.gather(*(self._api.find(ACTIONS, run.namespace, n) for n in used))
+        revisions = await self._api.list_all(REVISIONS, run.namespace, labels=mine)
+        actions = {n: raw for n, raw in zip(used, found, strict=True) if raw is not None}
+        return pin(run, workflow, actions, revisions.items)
+
+    async def _revision(self, namespace: str, name: str) -> Definition | Problem:
+        """The pinned revision, read live; parsed once however many runs share it."""
+        try:
+            raw = await self._api.get(REVISIONS, namespace, name)
+        except NotFound:
+            return Problem(
+                Reason.REVISION_LOST,
+                f"there is no WorkflowRevision {name!r} any more: start a new run",
+            )
+        key = (namespace, name, str(raw["metadata"]["uid"]))
+        known = self._parsed.get(key)
+        if known is not None:
+            self._parsed.move_to_end(key)
+            return known
+        parsed = parse_revision(raw)
+        if isinstance(parsed, Definition):
+            self._parsed[key] = parsed
+            if len(self._parsed) > _DEFINITIONS:
+                self._parsed.popitem(last=False)
+        return parsed
+
+    async def _warnings(self, namespace: str, uid: str) -> tuple[str, ...]:
+        found = await self._api.list_all(EVENTS, namespace, fields=f"involvedObject.uid={uid}")
+        return tuple(_message(event) for event in found.items if event.get("type") == "Warning")
+
+    def _tell(self, record: Record) -> None:
+        if isinstance(record.run, Problem):
+            _log.warning(
+                "the run cannot be read",
+                run=record.key.name,
+                namespace=record.key.namespace,
+                problem=record.run.message,
+            )
+
+
+def _message(event: dict[str, Any]) -> str:
+    return str(event.get("message") or event.get("reason") or "")[: names.MAX_MESSAGE_CHARS]

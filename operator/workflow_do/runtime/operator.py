@@ -1,0 +1,132 @@
+"""The operator put together: what comes in goes to the store and the queue, workers do the rest.
+
+Decides which keys a piece of news concerns. Knows no kopf: watch events are handed in as they
+come, from whatever watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from workflow_do.runtime import clock
+from workflow_do.runtime.api import Api
+from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind
+from workflow_do.runtime.config import Settings
+from workflow_do.runtime.definitions import Definitions
+from workflow_do.runtime.events import Recorder
+from workflow_do.runtime.execute import Executor
+from workflow_do.runtime.observe import Observer
+from workflow_do.runtime.queue import WorkQueue
+from workflow_do.runtime.reconcile import Reconciler
+from workflow_do.runtime.resync import Resync
+from workflow_do.runtime.status import StatusWriter
+from workflow_do.runtime.store import RunKey, Store, key_of
+
+Raw = Mapping[str, Any]
+Key = RunKey | DefinitionKey
+
+
+class Operator:
+    """One operator over one API server. Make it inside the event loop it will run in."""
+
+    def __init__(self, api: Api, settings: Settings) -> None:
+        self._store = Store()
+        self._catalogue = Catalogue()
+        self._definitions = Definitions(api, self._catalogue)
+        self.queue: WorkQueue[Key] = WorkQueue(self._work, workers=settings.workers)
+        self._recorder = Recorder(api)
+        self._runs = Reconciler(
+            observer=Observer(api, self._store),
+            executor=Executor(api, self._store),
+            writer=StatusWriter(api, self._store),
+            recorder=self._recorder,
+            look_at=self._look_at,
+        )
+        self.resync = Resync(
+            api,
+            self._store,
+            self._catalogue,
+            doubtful=self.queue.add,
+            missed=self.definition_missed,
+            namespaces=settings.namespaces,
+        )
+
+    async def run(self, resync_seconds: float) -> None:
+        """Work until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.queue.run(), name="queue")
+                tasks.create_task(self.resync.run(resync_seconds), name="resync")
+        finally:
+            self._recorder.close()
+
+    def run_seen(self, raw: Raw) -> None:
+        """A run was listed, made or changed."""
+        self._enqueue(self._store.see_run(raw))
+
+    def run_gone(self, raw: Raw) -> None:
+        """A run was deleted; its Jobs go with it."""
+        key = key_of(raw)
+        self._store.forget_run(key.uid)
+        self.queue.forget(key)
+
+    def job_seen(self, raw: Raw) -> None:
+        """A Job was listed, made or changed."""
+        self._enqueue(self._store.see_job(raw))
+
+    def pod_seen(self, raw: Raw) -> None:
+        """A Pod was listed, made or changed."""
+        self._enqueue(self._store.see_pod(raw))
+
+    def child_gone(self, raw: Raw) -> None:
+        """A Job or Pod was deleted."""
+        self._enqueue(self._store.forget_child(raw))
+
+    def definition_seen(self, kind: Kind, raw: Raw) -> None:
+        """A Workflow or an Action was listed, made or changed."""
+        key = _definition_key(kind, raw)
+        if self._catalogue.see(key, raw):
+            self.queue.add(key)
+            self._consequences(key)
+
+    def definition_gone(self, kind: Kind, raw: Raw) -> None:
+        """A Workflow or an Action was deleted."""
+        self.definition_missed(_definition_key(kind, raw), None)
+
+    def definition_missed(self, key: DefinitionKey, raw: Raw | None) -> None:
+        """What a definition is now, told by somebody who asked; None: it is gone."""
+        if raw is not None:
+            self.definition_seen(key.kind, raw)
+            return
+        self._catalogue.forget(key)
+        self.queue.forget(key)
+        self._consequences(key)
+
+    def _consequences(self, changed: DefinitionKey) -> None:
+        """Workflows are judged again by their Actions, and waiting runs may go on."""
+        if changed.kind is Kind.ACTION:
+            for key in self._catalogue.workflows(changed.namespace):
+                self.queue.add(key)
+        for run in self._store.unpinned(changed.namespace):
+            self.queue.add(run)
+
+    def _enqueue(self, key: RunKey | None) -> None:
+        if key is not None:
+            self.queue.add(key)
+
+    def _look_at(self, key: RunKey, time: datetime) -> None:
+        self.queue.add_after(key, (time - clock.now()).total_seconds())
+
+    async def _work(self, key: Key) -> None:
+        if isinstance(key, RunKey):
+            await self._runs.reconcile(key)
+        else:
+            await self._definitions.reconcile(key)
+
+
+def _definition_key(kind: Kind, raw: Raw) -> DefinitionKey:
+    meta = raw.get("metadata") or {}
+    return DefinitionKey(kind, str(meta.get("namespace")), str(meta.get("name")))

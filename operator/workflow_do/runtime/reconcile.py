@@ -1,0 +1,85 @@
+"""The life of one key: observe, plan, carry out, write down, look again.
+
+Decides nothing: the plan does. All of a run happens in one worker at a time; after a write the
+next look follows at once, so that a run never waits for the echo of its own status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from workflow_do.engine.effects import Plan
+from workflow_do.engine.facts import Observed
+from workflow_do.engine.plan import plan
+from workflow_do.engine.transitions import transitions
+from workflow_do.runtime import clock
+from workflow_do.runtime.events import Recorder
+from workflow_do.runtime.execute import Executor, RunGone
+from workflow_do.runtime.observe import Observer
+from workflow_do.runtime.status import StatusWriter, Written
+from workflow_do.runtime.store import RunKey
+
+
+class TooManyTurns(Exception):
+    """A plan that never comes to an end; the queue backs off and tries again."""
+
+
+class Reconciler:
+    """Brings runs forward. `look_at` is called with a key and when to look at it again."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        executor: Executor,
+        writer: StatusWriter,
+        recorder: Recorder,
+        look_at: Callable[[RunKey, datetime], None],
+        now: Callable[[], datetime] = clock.now,
+    ) -> None:
+        self._observer = observer
+        self._executor = executor
+        self._writer = writer
+        self._recorder = recorder
+        self._look_at = look_at
+        self._now = now
+
+    async def reconcile(self, key: RunKey) -> None:
+        """Go on with a run until it waits for something."""
+        try:
+            while await self._once(key):
+                pass
+        except RunGone:
+            return
+
+    async def _once(self, key: RunKey) -> bool:
+        """One round; whether another may find more to do at once."""
+        seen = await self._observer.observe(key)
+        if seen is None:
+            return False
+        seen, decided = await self._settle(key, seen)
+        written = await self._writer.write(key, seen.run, decided.status)
+        if written is Written.DONE:
+            self._recorder.tell(seen.run, transitions(seen.run.status, decided.status))
+        if written is Written.SAME and decided.look_at is not None:
+            self._look_at(key, decided.look_at)
+        return written in (Written.DONE, Written.STALE)
+
+    async def _settle(self, key: RunKey, seen: Observed) -> tuple[Observed, Plan]:
+        """Plan, and do what it asks for, until a plan asks for nothing but to be written down."""
+        for _ in range(2 * len(seen.run.status.steps) + 10):
+            decided = plan(seen, self._now())
+            unheard = decided.needs_events - seen.job_events.keys()
+            if decided.needs_live and not seen.live:
+                again = await self._observer.observe(key, live=True)
+                if again is None:
+                    raise RunGone(str(key))
+                seen = replace(again, refusals=seen.refusals, job_events=seen.job_events)
+            elif unheard:
+                seen = await self._observer.with_events(seen, unheard)
+            elif decided.effects:
+                seen = await self._executor.execute(key, decided.effects, seen)
+            else:
+                return seen, decided
+        raise TooManyTurns(f"{key}: the plan does not come to an end")

@@ -1,0 +1,74 @@
+"""The one writer of run status: one JSON Patch of what changed, refused where it is stale.
+
+Decides how a status is written, never what is in it. The patch is led by a `replace` of the
+resourceVersion it was computed from: a stale one is a 409 (a failing `test` would be a 422, like
+an invalid status).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from workflow_do.api.base import dump
+from workflow_do.api.run import RunStatus
+from workflow_do.engine.facts import Run
+from workflow_do.engine.patches import status_patch
+from workflow_do.runtime.api import RUNS, Api, Conflict, NotFound, Refused
+from workflow_do.runtime.store import RunKey, Store
+
+
+class Written(Enum):
+    """What came of a write."""
+
+    SAME = "nothing to write"
+    DONE = "written"
+    STALE = "somebody else wrote first"
+    GONE = "the run is gone"
+
+
+class StatusWriter:
+    """Writes status; the answers go into the store."""
+
+    def __init__(self, api: Api, store: Store) -> None:
+        self._api = api
+        self._store = store
+
+    async def write(self, key: RunKey, run: Run, new: RunStatus) -> Written:
+        """Bring the run's status from what was observed to `new`.
+
+        Raises Refused for a status that the API server does not take, Unavailable for no answer;
+        after both the run is observed live.
+        """
+        old = {} if run.status == RunStatus() else dump(run.status)
+        operations = status_patch(old, dump(new))
+        if not operations:
+            return Written.SAME
+        try:
+            raw = await self._patch(run, operations, new)
+        except NotFound:
+            self._store.forget_run(key.uid)
+            return Written.GONE
+        except Conflict:
+            self._store.doubt(key)
+            return Written.STALE
+        except Exception:
+            self._store.doubt(key)
+            raise
+        self._store.see_run(raw)
+        return Written.DONE
+
+    async def _patch(
+        self, run: Run, operations: list[dict[str, Any]], new: RunStatus
+    ) -> dict[str, Any]:
+        lead = {"op": "replace", "path": "/metadata/resourceVersion", "value": run.resource_version}
+        try:
+            return await self._api.json_patch(
+                RUNS, run.namespace, run.name, [lead, *operations], "status"
+            )
+        except Refused as error:
+            if error.code != 422:
+                raise
+        # A stored status that lacks a field which the models have by default: write it whole.
+        whole = {"op": "add", "path": "/status", "value": dump(new)}
+        return await self._api.json_patch(RUNS, run.namespace, run.name, [lead, whole], "status")

@@ -1,0 +1,212 @@
+"""What was last seen of every run, its Jobs and its Pods, in memory.
+
+Fed by watch events and by the answers to our own writes, whichever comes first: an older
+resourceVersion never replaces a newer one, and what was deleted does not come back. Holds parsed
+facts, not raw objects, and of a finished run only what tells a stray Job from its own. Decides
+what is news; never what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from workflow_do.api import names
+from workflow_do.engine.definition import Definition
+from workflow_do.engine.facts import JobFact, PodFact, Run, parse_job, parse_pod, parse_run
+from workflow_do.engine.ledger import of_status
+from workflow_do.engine.problem import Problem
+from workflow_do.engine.report import completed
+from workflow_do.runtime.api import Listing, version_of
+
+Raw = Mapping[str, Any]
+F = TypeVar("F", JobFact, PodFact)
+
+_TOMBSTONES: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """A run, now and forever: a later run of the same name has another uid."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"run {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned(Generic[F]):
+    """A fact and the resourceVersion it is of."""
+
+    version: int
+    fact: F
+
+
+@dataclass(slots=True)
+class Record:
+    """A run as last seen. `run` is None once it is completed, a Problem if it cannot be read.
+
+    `looked` is False until the API server itself was asked about the run, and again whenever
+    there is doubt. `stray`: a completed run for which a Job turned up that is not its own.
+    """
+
+    key: RunKey
+    version: int
+    run: Run | Problem | None
+    looked: bool = False
+    stray: bool = False
+    job_names: frozenset[str] = frozenset()
+    definition: Definition | None = None
+    jobs: dict[str, Versioned[JobFact]] = field(default_factory=dict)
+    pods: dict[str, Versioned[PodFact]] = field(default_factory=dict)
+
+
+class Store:
+    """The records of all runs by uid. Each `see_…` gives the run's key where there is news."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, Record] = {}
+        self._gone: OrderedDict[str, None] = OrderedDict()
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(tuple(self._records.values()))
+
+    def record(self, uid: str) -> Record | None:
+        """What is known of the run with that uid."""
+        return self._records.get(uid)
+
+    def see_run(self, raw: Raw) -> RunKey | None:
+        """A run as stored at the API server."""
+        key = key_of(raw)
+        record = self._records.get(key.uid)
+        version = version_of(raw)
+        if key.uid in self._gone or (record is not None and version <= record.version):
+            return None
+        run = parse_run(raw)
+        if record is None:
+            record = self._records[key.uid] = Record(key, version, run)
+        else:
+            record.version, record.run = version, run
+        return None if self._settle(record) else key
+
+    def forget_run(self, uid: str) -> Record | None:
+        """The run is gone; what was known of it, if anything."""
+        self._bury(uid)
+        return self._records.pop(uid, None)
+
+    def see_job(self, raw: Raw) -> RunKey | None:
+        """A Job; ignored unless it carries the uid of a run in its namespace."""
+        record = self._parent(raw)
+        if record is None or self._is_buried(raw):
+            return None
+        if record.run is None:
+            return self._see_stray(record, parse_job(raw))
+        return record.key if _put(record.jobs, _uid(raw), raw, parse_job(raw)) else None
+
+    def see_pod(self, raw: Raw) -> RunKey | None:
+        """A Pod; ignored unless it carries the uid of a live run in its namespace."""
+        record = self._parent(raw)
+        if record is None or record.run is None or self._is_buried(raw):
+            return None
+        return record.key if _put(record.pods, _uid(raw), raw, parse_pod(raw)) else None
+
+    def forget_child(self, raw: Raw) -> RunKey | None:
+        """A Job or Pod is gone."""
+        uid = _uid(raw)
+        self._bury(uid)
+        record = self._parent(raw)
+        if record is None:
+            return None
+        known = [record.jobs.pop(uid, None), record.pods.pop(uid, None)]
+        return record.key if any(known) and record.run is not None else None
+
+    def see_children(self, record: Record, jobs: Listing, pods: Listing) -> None:
+        """All Jobs and Pods of a run, as listed: what is not among them is gone."""
+        for raw in jobs.items:
+            _put(record.jobs, _uid(raw), raw, parse_job(raw))
+        for raw in pods.items:
+            _put(record.pods, _uid(raw), raw, parse_pod(raw))
+        self._sweep(record.jobs, jobs)
+        self._sweep(record.pods, pods)
+        record.looked = True
+
+    def doubt(self, key: RunKey) -> None:
+        """What is known of the run may be wrong: ask the API server next time."""
+        record = self._records.get(key.uid)
+        if record is not None:
+            record.looked = False
+
+    def unpinned(self, namespace: str) -> Iterator[RunKey]:
+        """The live runs of a namespace that still wait for their definition."""
+        for record in self:
+            run = record.run
+            if (
+                isinstance(run, Run)
+                and run.status.revision_name is None
+                and record.key.namespace == namespace
+            ):
+                yield record.key
+
+    def _settle(self, record: Record) -> bool:
+        """Whether the run is completed; then only its Jobs' names are kept."""
+        run = record.run
+        if not isinstance(run, Run) or not completed(run.status):
+            return False
+        found = (unit.job_name for _, unit in of_status(run.status).units())
+        record.job_names = frozenset(name for name in found if name)
+        record.run = record.definition = None
+        record.jobs.clear()
+        record.pods.clear()
+        return True
+
+    def _see_stray(self, record: Record, job: JobFact) -> RunKey | None:
+        """A Job of a completed run that still may do something and is not one of its own."""
+        if job.name in record.job_names or job.finished or job.suspend or job.deleting:
+            return None
+        record.stray = True
+        return record.key
+
+    def _parent(self, raw: Raw) -> Record | None:
+        meta = raw.get("metadata") or {}
+        record = self._records.get(str((meta.get("labels") or {}).get(names.LABEL_RUN_UID)))
+        same = record is not None and record.key.namespace == meta.get("namespace")
+        return record if same else None
+
+    def _is_buried(self, raw: Raw) -> bool:
+        return _uid(raw) in self._gone
+
+    def _bury(self, uid: str) -> None:
+        self._gone[uid] = None
+        while len(self._gone) > _TOMBSTONES:
+            self._gone.popitem(last=False)
+
+    def _sweep(self, known: dict[str, Versioned[F]], listing: Listing) -> None:
+        listed = {_uid(raw) for raw in listing.items}
+        for uid, entry in tuple(known.items()):
+            if uid not in listed and entry.version <= listing.version:
+                self._bury(uid)
+                del known[uid]
+
+
+def key_of(raw: Raw) -> RunKey:
+    """The key of a raw run."""
+    meta = raw.get("metadata") or {}
+    return RunKey(str(meta.get("namespace")), str(meta.get("name")), str(meta.get("uid")))
+
+
+def _put(known: dict[str, Versioned[F]], uid: str, raw: Raw, fact: F) -> bool:
+    """Store a fact unless a newer one is there; whether it says anything new."""
+    version, old = version_of(raw), known.get(uid)
+    if old is not None and version <= old.version:
+        return False
+    known[uid] = Versioned(version, fact)
+    return old is None or old.fact != fact
+
+
+def _uid(raw: Raw) -> str:
+    return str((raw.get("metadata") or {}).get("uid"))
