@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     for trouble in troubles:
         print(trouble, file=sys.stderr)
     if troubles:
-        print("Run: .venv/bin/python hack/generate.py", file=sys.stderr)
+        print("Run: make generate", file=sys.stderr)
     return 1 if troubles else 0
 
 
