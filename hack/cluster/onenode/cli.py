@@ -179,6 +179,6 @@ def _is_for_docker(cache: Cache, options: argparse.Namespace) -> bool:
     if options.verb not in docker.STANDARD_VERBS or getattr(options, "control_plane_only", False):
         return False
     name = getattr(options, "name", None)
-    if name is not None and cache.cluster(name).root.exists():
+    if name is not None and os.geteuid() == 0 and cache.cluster(name).root.exists():
         return False
     return docker.is_chosen(os.environ)
