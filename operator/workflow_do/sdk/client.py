@@ -119,7 +119,7 @@ class Client:
             resource.path(namespace, name),
             call,
             query,
-            body=json.dumps(manifest),
+            body=manifest,
             content_type="application/apply-patch+yaml",
         )
 

@@ -7,6 +7,7 @@ the SDK stays fast.
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ class Connection:
     ) -> Any:
         """One request; the answer is a urllib3 response whose body is not read yet.
 
+        body: any JSON. For a content type of YAML it is sent as JSON all the same, which is YAML.
         The caller reads it whole or in part and then releases it. Raises the errors of
         `refusal` for every status of 400 and above, and Unreachable without an answer.
         """
@@ -56,7 +58,8 @@ class Connection:
                 path,
                 query_params=query or [],
                 header_params=headers,
-                body=body,
+                # The kubernetes package serialises JSON types itself, and passes text of others on.
+                body=json.dumps(body) if content_type.endswith("yaml") else body,
                 auth_settings=["BearerToken"],
             )
             timeout = (CONNECT_SECONDS, read_seconds)

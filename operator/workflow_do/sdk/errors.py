@@ -179,6 +179,8 @@ def _not_found(status: dict[str, Any], text: str, call: Call) -> WorkflowDoError
             f"this cluster does not know {call.resource}: install the CRDs and the operator of "
             "workflow-do (helm), or choose another context"
         )
+    if call.name and details.get("name") == call.name:
+        return NotFound(f'{call.resource} "{call.name}" is not in namespace {call.namespace}')
     return NotFound(f"cannot {call}: {text}")
 
 

@@ -54,19 +54,16 @@ def _versions(
     # Reading it first tells a missing run, and what RBAC refuses, at once and plainly.
     obj = client.get(RUNS, namespace, name)
     run = parse_run(obj)
-    uid = uid or run.uid
-    if run.uid == uid:
-        yield run
-    for change in changes(client, Selection(RUNS, namespace, name), deadline, seen=obj):
-        run = parse_run(change.object)
-        if change.gone or run.uid != uid:
-            break
-        yield run
-    else:
-        return
-    raise NotFound(
-        f'workflowrun "{name}" in namespace {namespace} was deleted while it was watched'
+    gone = NotFound(
+        f'workflowrun "{name}" in namespace {namespace} was deleted while it was waited for'
     )
+    if uid and run.uid != uid:
+        raise gone
+    yield run
+    for change in changes(client, Selection(RUNS, namespace, name), deadline, seen=obj):
+        if change.gone or change.object["metadata"].get("uid") != run.uid:
+            raise gone
+        yield parse_run(change.object)
 
 
 def wait_run(

@@ -24,6 +24,12 @@ def unit(state: str, begin: int | None = None, end: int | None = None, **more: A
     return {**status, **more}
 
 
+def condition(type_: str, status: str, reason: str, message: str = "") -> Object:
+    """As the operator writes it."""
+    said = {"type": type_, "status": status, "reason": reason, "message": message}
+    return {**said, "lastTransitionTime": at(0)}
+
+
 PENDING = unit("Pending")
 CREATED = unit("Succeeded", 1, 3, output={"userId": "u-17", "created": True})
 
@@ -50,8 +56,8 @@ def onboarding(
     ]
     done = sum(step["state"] == "Succeeded" for step in given)
     conditions = [
-        {"type": "Succeeded", "status": succeeded, "reason": reason, "message": message},
-        {"type": "Completed", "status": "False" if end is None else "True", "reason": reason},
+        condition("Succeeded", succeeded, reason, message),
+        condition("Completed", "False" if end is None else "True", reason),
     ]
     whole = {
         "conditions": conditions,

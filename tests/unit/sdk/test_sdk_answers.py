@@ -51,7 +51,7 @@ def status(reason: str, message: str, **details: Any) -> bytes:
             status("NotFound", 'workflowruns.workflow.do "r" not found', name="r", kind="x"),
             GET,
             errors.NotFound,
-            'workflowruns.workflow.do "r" not found',
+            'workflowruns.workflow.do "r" is not in namespace shop',
             id="not-found",
         ),
         pytest.param(
