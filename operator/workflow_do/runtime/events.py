@@ -7,7 +7,7 @@ status says it all again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final
 
 from workflow_do.api import names
@@ -18,7 +18,7 @@ from workflow_do.runtime import clock, logs
 from workflow_do.runtime.api import EVENTS, Api, ApiError
 
 _MOST: Final = 500
-"""How many may be on their way; a flood beyond this is dropped."""
+"""How many status writes may be being told of; a flood beyond this is dropped."""
 _COMPONENT: Final = "workflow-do"
 _MESSAGE_CHARS: Final = 1024
 
@@ -32,26 +32,28 @@ class Recorder:
         self._api = api
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def tell(self, run: Run, notes: Iterable[Note]) -> None:
-        """Post the notes as Events of the run, as far as there is room."""
-        for note in notes:
-            if len(self._tasks) >= _MOST:
-                _log.debug("too many Events on their way", run=run.name, reason=note.reason)
-                return
-            task = asyncio.create_task(self._post(run, note), name=f"event {note.reason}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def tell(self, run: Run, notes: Sequence[Note]) -> None:
+        """Post the notes as Events of the run, in order, if there is room."""
+        if not notes:
+            return
+        if len(self._tasks) >= _MOST:
+            _log.debug("too many Events on their way", run=run.name, lost=len(notes))
+            return
+        task = asyncio.create_task(self._post(run, notes), name=f"events of {run.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def close(self) -> None:
         """Give up what is still on its way."""
         for task in self._tasks:
             task.cancel()
 
-    async def _post(self, run: Run, note: Note) -> None:
-        try:
-            await self._api.create(EVENTS, run.namespace, _event(run, note))
-        except ApiError as error:
-            _log.debug("an Event was lost", run=run.name, reason=note.reason, error=str(error))
+    async def _post(self, run: Run, notes: Sequence[Note]) -> None:
+        for note in notes:
+            try:
+                await self._api.create(EVENTS, run.namespace, _event(run, note))
+            except ApiError as error:
+                _log.debug("an Event was lost", run=run.name, reason=note.reason, error=str(error))
 
 
 def _event(run: Run, note: Note) -> dict[str, Any]:

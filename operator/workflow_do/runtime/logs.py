@@ -43,7 +43,7 @@ def configure(level: LogLevel, form: LogFormat) -> None:
 
 def get(name: str, **bound: Any) -> FilteringBoundLogger:
     """A logger of ours; `bound` stands on every line (run, namespace, step)."""
-    logger: FilteringBoundLogger = structlog.get_logger(logger=name, **bound)
+    logger: FilteringBoundLogger = structlog.get_logger(component=name, **bound)
     return logger
 
 
