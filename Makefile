@@ -71,7 +71,9 @@ test-cluster: $(SETUP) ## the embedded cluster tool itself
 
 .PHONY: test-e2e
 test-e2e: $(SETUP) ## on a whole cluster, with the operator installed by the chart
-	@$(BIN)/pytest tests/e2e
+	@$(BIN)/python -m pytest tests/e2e --timeout=300 -o timeout_func_only=true \
+	  --cluster-name=workflow-do-e2e --kind-bin=$(KIND) \
+	  --kind-kubectl-bin=$$([ $(CLUSTER) = current ] && command -v kubectl || $(KIND) path kubectl)
 
 .PHONY: test
 test: ## set everything up and run all tests
