@@ -80,7 +80,7 @@ class Cost:
 
 
 def survey(schema: Any) -> Cost:
-    """The cost of a schema. Raises RefusedSchema. What is no schema at all is for others to find."""
+    """The cost of a schema. Raises RefusedSchema. What is no schema is for others to find."""
     nodes: dict[Pointer, _Node] = {}
     references: list[tuple[Pointer, str, str]] = []
     _gather(schema, (), nodes, references)

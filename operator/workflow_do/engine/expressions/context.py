@@ -86,14 +86,12 @@ class Context:
         self.charge(text_size(text) * growth)
 
     def charge_list(self, length: int) -> None:
-        """Pay for a list of that many items: as bytes and as steps, for it is filled one by one."""
+        """Pay for a list of that many items; who looks at each item pays steps for that."""
         self.charge(_ITEM_BYTES * (length + 1))
-        self.step(length)
 
     def charge_mapping(self, length: int) -> None:
-        """Pay for a mapping of that many entries."""
+        """Pay for a mapping of that many entries, or for a list of new strings or lists."""
         self.charge(_ENTRY_BYTES * (length + 1))
-        self.step(length)
 
 
 def text_size(text: str) -> int:

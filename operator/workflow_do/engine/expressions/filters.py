@@ -85,11 +85,11 @@ def _split(ctx: Context, value: Json, separator: Json = None) -> list[Json]:
     ctx.charge_text(value)
     if separator is None:
         words: list[Json] = list(value.split(None, MAX_STEPS))
-        ctx.charge_list(len(words))
+        ctx.charge_mapping(len(words))
         return words
     if string(separator, "split") == "":
         raise Failed("`split` needs a separator that is not empty")
-    ctx.charge_list(value.count(separator) + 1)
+    ctx.charge_mapping(value.count(separator) + 1)
     return list(string(value, "split").split(separator))
 
 
@@ -159,7 +159,7 @@ def _utf8(value: str, user: str) -> bytes:
 
 def _int(_ctx: Context, value: Json, default: Json = None) -> Json:
     try:
-        if is_number(value) or (type(value) is str and _INTEGER.fullmatch(value)):
+        if is_number(value) or (isinstance(value, str) and _INTEGER.fullmatch(value)):
             return finite(int(value))
     except (ValueError, OverflowError):
         pass
@@ -168,7 +168,7 @@ def _int(_ctx: Context, value: Json, default: Json = None) -> Json:
 
 def _float(_ctx: Context, value: Json, default: Json = None) -> Json:
     try:
-        if is_number(value) or (type(value) is str and _NUMBER.fullmatch(value)):
+        if is_number(value) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
             return finite(float(value))
     except (Failed, OverflowError):
         pass

@@ -29,7 +29,7 @@ from workflow_do.engine.expressions.values import (
 
 
 def _length(_ctx: Context, value: Json) -> int:
-    if type(value) in (str, list, dict):
+    if isinstance(value, str | list | dict):
         return len(value)
     raise Failed(f"`length` needs a string, a list or a mapping, not {kind(value)}")
 
@@ -43,7 +43,7 @@ def _last(_ctx: Context, value: Json) -> Json:
 
 
 def _end(value: Json, index: int, user: str) -> Json:
-    if type(value) is not str and type(value) is not list:
+    if not isinstance(value, str) and type(value) is not list:
         raise Failed(f"`{user}` needs a list or a string, not {kind(value)}")
     if not value:
         raise Missing(lambda: f"`{user}` of something empty; `| default(…)` covers that")
@@ -51,7 +51,7 @@ def _end(value: Json, index: int, user: str) -> Json:
 
 
 def _reverse(ctx: Context, value: Json) -> Json:
-    if type(value) is str:
+    if isinstance(value, str):
         ctx.charge_text(value)
     else:
         ctx.charge_list(len(sequence(value, "reverse")))
@@ -116,7 +116,7 @@ def _ranks(ctx: Context, items: list[Json], attribute: Json, user: str) -> list[
     if all(is_number(rank) for rank in ranks):
         return ranks
     for rank in ranks:
-        if type(rank) is not str:
+        if not isinstance(rank, str):
             raise Failed(f"`{user}` needs only numbers or only strings")
         ctx.scan(rank)
     return ranks
@@ -148,7 +148,7 @@ def _identity(ctx: Context, value: Json) -> str:
 
 def _normal(value: Json) -> Json:
     """Keys in order, and 1.0 as 1. Only for what was measured, so that it is not deep."""
-    if type(value) is float and value.is_integer():
+    if type(value) is float and value.is_integer() and abs(value) < 2**63:
         return int(value)
     if type(value) is list:
         return [_normal(item) for item in value]
@@ -158,12 +158,12 @@ def _normal(value: Json) -> Json:
 
 
 def _picked(ctx: Context, items: list[Json], attribute: Json) -> list[Json]:
-    """The items, or what stands under the attribute of each."""
-    ctx.step(len(items))
-    if attribute is None:
+    """The items, or what stands under the attribute of each. Pays the steps for a look at each."""
+    keys = [] if attribute is None else _attribute_keys(attribute)
+    ctx.step(len(items) * max(len(keys), 1))
+    if not keys:
         return items
-    keys = _attribute_keys(attribute)
-    ctx.charge_list(len(items) * len(keys))
+    ctx.charge_list(len(items))
     return [_attribute(item, keys) for item in items]
 
 
@@ -193,6 +193,7 @@ def _map(
         raise Failed("`map` needs either the name of a filter or `attribute=`")
     ctx.charge_list(len(items))
     if attribute is None:
+        ctx.step(len(items))
         function = _named(FILTERS, filter, arguments, "filter")
         return [function(ctx, item, *arguments) for item in items]
     keys = _attribute_keys(attribute)
@@ -240,7 +241,7 @@ def _chosen(
 ) -> list[Json]:
     ctx.charge_list(len(items))
     keys: list[str | int] = [] if attribute is None else _attribute_keys(attribute)
-    ctx.step(len(items) * len(keys))
+    ctx.step(len(items) * max(len(keys), 1))
     passes = _test_of(ctx, keys, test, arguments)
     return [item for item in items if passes(item) is wanted]
 
@@ -252,7 +253,8 @@ def _test_of(
         return lambda item: _is_there(item, keys) is (test == "defined")
     if test is None:
         return lambda item: bool(_attribute(item, keys))
-    predicate = _named(PREDICATES, _SYMBOLS.get(test, test), arguments, "test")
+    name = _SYMBOLS.get(test, test) if isinstance(test, str) else test
+    predicate = _named(PREDICATES, name, arguments, "test")
     return lambda item: bool(predicate(ctx, _attribute(item, keys), *arguments))
 
 
@@ -264,7 +266,7 @@ def _is_there(item: Json, keys: list[str | int]) -> bool:
     return True
 
 
-_SYMBOLS: Final[dict[Json, str]] = {
+_SYMBOLS: Final[dict[str, str]] = {
     "==": "eq",
     "!=": "ne",
     "<": "lt",
@@ -275,7 +277,7 @@ _SYMBOLS: Final[dict[Json, str]] = {
 
 
 def _named(table: dict[str, Filter], name: Json, arguments: tuple[Json, ...], what: str) -> Filter:
-    function = table.get(name) if type(name) is str else None
+    function = table.get(name) if isinstance(name, str) else None
     if function is None:
         raise Failed(f"there is no {what} of that name")
     if not accepts(function, len(arguments), ()):

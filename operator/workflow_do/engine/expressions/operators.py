@@ -53,7 +53,7 @@ _multiply_numbers: Final = _arithmetic("*", _product)
 
 def add(ctx: Context, left: Json, right: Json) -> Json:
     """Sum of numbers, or two strings or two lists one after the other."""
-    if type(left) is str and type(right) is str:
+    if isinstance(left, str) and isinstance(right, str):
         ctx.charge_text(left)
         ctx.charge_text(right)
         return left + right
@@ -70,9 +70,9 @@ def add(ctx: Context, left: Json, right: Json) -> Json:
 
 def multiply(ctx: Context, left: Json, right: Json) -> Json:
     """Product of numbers, or a string or list repeated."""
-    if type(left) is int and (type(right) is str or type(right) is list):
+    if type(left) is int and (isinstance(right, str) or type(right) is list):
         left, right = right, left
-    if type(right) is int and type(left) is str:
+    if type(right) is int and isinstance(left, str):
         ctx.charge_text(left, max(right, 0))
         return left * right
     if type(right) is int and type(left) is list:
@@ -103,7 +103,7 @@ def unequal(ctx: Context, left: Json, right: Json) -> bool:
 
 def _ordering(symbol: str, apply: Callable[[Json, Json], bool]) -> Binary:
     def compare(ctx: Context, left: Json, right: Json) -> bool:
-        if type(left) is str and type(right) is str:
+        if isinstance(left, str) and isinstance(right, str):
             ctx.scan(left)
         elif not (is_number(left) and is_number(right)):
             raise Failed(
@@ -120,7 +120,7 @@ def contains(ctx: Context, item: Json, container: Json) -> bool:
         return any(same(ctx, item, candidate) for candidate in container)
     if type(container) is dict:
         return string(item, "in") in container
-    if type(container) is str:
+    if isinstance(container, str):
         ctx.scan(container)
         return string(item, "in") in container
     raise Failed(f"`in` needs a list, a mapping or a string, not {kind(container)}")
@@ -138,10 +138,10 @@ def cut(ctx: Context, value: Json, start: Json, stop: Json, step: Json) -> Json:
             raise Failed(f"a slice needs integers, not {kind(bound)}")
     if step == 0:
         raise Failed("the step of a slice cannot be 0")
-    if type(value) is not str and type(value) is not list:
+    if not isinstance(value, str) and type(value) is not list:
         raise Failed(f"only a list or a string can be sliced, not {kind(value)}")
     length = len(range(*slice(start, stop, step).indices(len(value))))
-    if type(value) is str:
+    if isinstance(value, str):
         ctx.charge(4 * length)
     else:
         ctx.charge_list(length)

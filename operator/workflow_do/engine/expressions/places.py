@@ -20,7 +20,7 @@ _MAX_NAME_CHARS: Final = 64
 
 def child(value: Json, key: str | int, label: str) -> Json:
     """The value under a key or index that the template names. Raises Missing."""
-    if type(value) is dict and type(key) is str:
+    if type(value) is dict and isinstance(key, str):
         if key in value:
             return value[key]
     elif type(value) is list and type(key) is int and -len(value) <= key < len(value):
@@ -30,7 +30,7 @@ def child(value: Json, key: str | int, label: str) -> Json:
 
 def computed_child(value: Json, key: Json, label: str) -> Json:
     """The value under a computed key, which may be data and so stays out of the words."""
-    if type(key) is str or type(key) is int:
+    if isinstance(key, str) or type(key) is int:
         try:
             return child(value, key, label)
         except Missing:
@@ -54,7 +54,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     for candidate in candidates:
         if len(short) >= _MAX_CANDIDATES:
             break
-        if type(candidate) is str and len(candidate) <= _MAX_NAME_CHARS:
+        if isinstance(candidate, str) and len(candidate) <= _MAX_NAME_CHARS:
             short.append(candidate)
     if len(name) > _MAX_NAME_CHARS:
         return ""

@@ -45,7 +45,7 @@ def _float(_ctx: Context, value: Json) -> bool:
 
 
 def _string(_ctx: Context, value: Json) -> bool:
-    return type(value) is str
+    return isinstance(value, str)
 
 
 def _mapping(_ctx: Context, value: Json) -> bool:

@@ -18,12 +18,13 @@ MAX_PREFIXES: Final = 50
 """`not not x`, `--x` and `else`: each costs the parser a frame."""
 
 _OPEN: Final = "{{"
+_CLOSE: Final = "}}"
+_PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
 _STATEMENT: Final = re.compile(r"\{[%#]")
 _TOKEN: Final = re.compile(
     r"""
       (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
     | (?P<quote>['"])
-    | (?P<close>\}\})
     | (?P<bracket>[\[\](){}])
     | (?P<prefix>[-+]|not\b|else\b)
     | (?P<word>\w+)
@@ -89,26 +90,32 @@ def _check_whitespace_control(inside: str) -> None:
 
 
 def _end_of_expression(source: str, start: int) -> int:
-    depth = 0
+    closers: list[str] = []
     prefixes = 0
     after_prefix = False
     for token in _TOKEN.finditer(source, start):
-        name = token.lastgroup
-        if name == "close" and depth == 0:
+        name, found = token.lastgroup, token.group()
+        if found == "}" and not closers and source.startswith(_CLOSE, token.start()):
             return token.start()
-        if name == "close":
-            depth -= 2
-        elif name == "bracket":
-            depth += 1 if token.group() in "[({" else -1
+        if name == "bracket":
+            _match(closers, found)
         elif name == "quote":
             raise ScanError("a quoted string in an expression is not closed")
         elif name == "string":
-            _check_escapes(token.group())
-        prefixes += name == "prefix" and (after_prefix or token.group() == "else")
+            _check_escapes(found)
+        prefixes += name == "prefix" and (after_prefix or found == "else")
         after_prefix = name == "prefix" or (after_prefix and name == "space")
-        if depth > MAX_BRACKETS or prefixes > MAX_PREFIXES:
+        if len(closers) > MAX_BRACKETS or prefixes > MAX_PREFIXES:
             raise ScanError("an expression is nested too deeply")
     raise ScanError("`{{` without `}}`; to write it as text: {{ '{{' }}")
+
+
+def _match(closers: list[str], found: str) -> None:
+    """Keep the closing brackets that are still to come."""
+    if found in _PAIRS:
+        closers.append(_PAIRS[found])
+    elif not closers or closers.pop() != found:
+        raise ScanError("the brackets in an expression do not match")
 
 
 def _check_escapes(quoted: str) -> None:

@@ -217,7 +217,7 @@ def mapping(builder: Builder, node: nodes.Dict, depth: int) -> Evaluate:
         found = {}
         for key, value in pairs:
             name = key(ctx)
-            if type(name) is not str:
+            if not isinstance(name, str):
                 raise Failed("the keys of a mapping must be strings")
             found[name] = value(ctx)
         return found
@@ -232,7 +232,7 @@ def _constant_key(node: nodes.Expr) -> str | int | None:
     if not isinstance(node, nodes.Getitem):
         return None
     argument: Any = node.arg
-    if isinstance(argument, nodes.Const) and type(argument.value) is str:
+    if isinstance(argument, nodes.Const) and isinstance(argument.value, str):
         return argument.value
     negated = isinstance(argument, nodes.Neg)
     value = getattr(argument.node if negated else argument, "value", None)

@@ -35,7 +35,7 @@ _NODE_BYTES: Final = 16
 
 def kind(value: Json) -> str:
     """What to call the value in a message."""
-    return _KINDS.get(type(value), "not JSON")
+    return _KINDS.get(type(value), "a string" if isinstance(value, str) else "not JSON")
 
 
 def is_number(value: Json) -> bool:
@@ -59,7 +59,7 @@ def number(value: Json, user: str) -> int | float:
 
 def string(value: Json, user: str) -> str:
     """The value as a string, or a failure that names who needs one."""
-    if type(value) is not str:
+    if not isinstance(value, str):
         raise Failed(f"`{user}` needs a string, not {kind(value)}")
     return value
 
@@ -95,14 +95,14 @@ def text(ctx: Context, value: Json) -> str:
 
     Null has no text: it would silently become an empty or a strange word.
     """
-    if type(value) is str:
+    if isinstance(value, str):
         return value
     if value is None:
         raise Failed("null cannot stand in text; `| default(…)` gives another value")
     if type(value) is bool:
         return "true" if value else "false"
     if is_number(value):
-        ctx.charge(MAX_INTEGER_BITS // 3)
+        ctx.charge(24 + (value.bit_length() // 3 if type(value) is int else 0))
         return json.dumps(finite(value))
     return to_json(ctx, value)
 
@@ -122,7 +122,7 @@ def measure(ctx: Context, value: Json, depth: int = 0) -> None:
     once written: this walk counts what will be written.
     """
     ctx.charge(_NODE_BYTES)
-    if type(value) is str:
+    if isinstance(value, str):
         ctx.charge(text_size(value))
         encodable(value)
     elif type(value) is int:
@@ -144,7 +144,7 @@ def _measure_inside(ctx: Context, value: list[Json] | dict[str, Json], depth: in
             measure(ctx, item, depth + 1)
         return
     for key, item in value.items():
-        if type(key) is not str:
+        if not isinstance(key, str):
             raise Failed("the result is not JSON: a key is not a string")
         measure(ctx, key, depth + 1)
         measure(ctx, item, depth + 1)
@@ -165,10 +165,10 @@ def same(ctx: Context, left: Json, right: Json, depth: int = 0) -> bool:
     ctx.step()
     if is_number(left) and is_number(right):
         return bool(left == right)
+    if isinstance(left, str) and isinstance(right, str):
+        return _same_text(ctx, left, right)
     if type(left) is not type(right):
         return False
-    if type(left) is str:
-        return _same_text(ctx, left, right)
     if type(left) is list or type(left) is dict:
         return _same_inside(ctx, left, right, depth)
     return bool(left == right)
