@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from component.server import ApiServer
 from unit.cli import runs
 from workflow_do.sdk.client import RUNS, Client, Selection
 from workflow_do.sdk.connect import Connection, connect
@@ -37,6 +39,17 @@ STEPS = [
     {"id": "syncToCrm", "action": "add-user-to-crm"},
     {"id": "sendWelcome", "action": "send-welcome-email"},
 ]
+
+
+@contextmanager
+def namespace_on(api_server: ApiServer) -> Iterator[Cluster]:
+    """A namespace for one test."""
+    made = Cluster(str(api_server.kubeconfig), f"play-{uuid.uuid4().hex[:10]}")
+    made.call("POST", "/api/v1/namespaces", {"metadata": {"name": made.namespace}})
+    try:
+        yield made
+    finally:
+        made.call("DELETE", f"/api/v1/namespaces/{made.namespace}")
 
 
 class Cluster:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from component.player import FAILS, RUNNING, STEPS, SUCCEEDS, Cluster
+from component.player import FAILS, RUNNING, STEPS, SUCCEEDS, Cluster, namespace_on
+from component.server import ApiServer
 from unit.cli import runs
 from workflow_do.sdk import client as client_module
 from workflow_do.sdk.client import RUNS, WORKFLOWS, Client, Resource, Selection
@@ -36,16 +37,13 @@ from workflow_do.sdk.runs import watch_run
 from workflow_do.sdk.watch import Deadline, changes
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(60)]
-_numbers = itertools.count()
 
 
 @pytest.fixture
-def cluster(api_server: Any) -> Cluster:
+def cluster(api_server: ApiServer) -> Iterator[Cluster]:
     """A namespace of its own on the API server."""
-    name = f"sdk-{time.time_ns() % 10**9}-{next(_numbers)}"
-    made = Cluster(str(api_server.kubeconfig), name)
-    made.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-    return made
+    with namespace_on(api_server) as made:
+        yield made
 
 
 @pytest.fixture

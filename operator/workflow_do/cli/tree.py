@@ -184,7 +184,7 @@ def _unit(unit: Unit, run: Run, columns: _Columns, view: View, style: str = "") 
         row.append("  ").append_text(below)
         below = None
     row.rstrip()
-    return Group(row, Padding(below, (0, 0, 0, 2))) if below else row
+    return Group(row, Padding(below, (0, 0, 0, 2), expand=False)) if below else row
 
 
 def _word(unit: Unit, run: Run) -> str:
