@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import pg8000.native
+import pg8000.native  # type: ignore[import-untyped]
 
 from onboarding.contract import EXIT_REFUSED, EXIT_UNAVAILABLE, ActionError, require_env
 from onboarding.network import CONNECT_TIMEOUT_SECONDS, connect_when_up, port_env

@@ -24,6 +24,8 @@ SETTINGS = {
     "shared_buffers": "16MB",
     "max_connections": "50",
     "jit": "off",
+    # Also the longest that a connection which says nothing can hold up the end of the server.
+    "authentication_timeout": "3s",
     "autovacuum_max_workers": "1",
     "max_wal_size": "64MB",
     "min_wal_size": "32MB",

@@ -120,7 +120,7 @@ def port_from_env(name: str, default: int) -> int:
     return int(value)
 
 
-def run_until_stopped(name: str, *servers: socketserver.BaseServer) -> None:
+def run_until_stopped(name: str, *servers: socketserver.TCPServer) -> None:
     """Serve until SIGTERM or SIGINT, then end at once: there is nothing to save."""
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # threads inherit it: only sigwait hears them
