@@ -1,0 +1,356 @@
+"""The chart as helm renders it and as the API server takes it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from component.server import CALL_SECONDS, ROOT, ApiServer
+
+pytestmark = [pytest.mark.component, pytest.mark.timeout(120)]
+
+CHART = ROOT / "charts" / "workflow-do"
+KUBERNETES = "1.34.0"
+SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+Object = dict[str, Any]
+Render = Callable[..., list[Object]]
+
+
+def template(helm: Path, values: Object, *options: str) -> subprocess.CompletedProcess[str]:
+    kubernetes = ("--kube-version", KUBERNETES)
+    command = [helm, "template", "workflow-do", CHART, "--namespace=ops", "--values=-"]
+    return subprocess.run(
+        [*command, *(options or kubernetes)],
+        input=json.dumps(values),
+        text=True,
+        capture_output=True,
+        timeout=CALL_SECONDS,
+    )
+
+
+@pytest.fixture(scope="module")
+def render(helm: Path) -> Render:
+    """Values → the objects that the chart makes of them."""
+
+    def rendered(**values: Any) -> list[Object]:
+        done = template(helm, values)
+        assert done.returncode == 0, done.stderr
+        return [found for found in yaml.safe_load_all(done.stdout) if found]
+
+    return rendered
+
+
+def of_kind(objects: list[Object], kind: str) -> list[Object]:
+    return [found for found in objects if found["kind"] == kind]
+
+
+def pod(objects: list[Object]) -> Object:
+    [deployment] = of_kind(objects, "Deployment")
+    spec: Object = deployment["spec"]["template"]["spec"]
+    return spec
+
+
+def operator(objects: list[Object]) -> Object:
+    [container] = pod(objects)["containers"]
+    found: Object = container
+    return found
+
+
+def test_lint_has_nothing_to_say(helm: Path) -> None:
+    done = subprocess.run(
+        [helm, "lint", "--strict", CHART], text=True, capture_output=True, timeout=CALL_SECONDS
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_definitions_are_the_generated_ones_braces_and_all(render: Render) -> None:
+    generated = {
+        found["metadata"]["name"]: found["spec"]
+        for path in (ROOT / "crds").glob("*.yaml")
+        for found in [yaml.safe_load(path.read_text(encoding="utf-8"))]
+    }
+    rendered = of_kind(render(), "CustomResourceDefinition")
+
+    assert {found["metadata"]["name"]: found["spec"] for found in rendered} == generated
+    assert "{{ input.x }}" in json.dumps(rendered)
+
+
+@pytest.mark.parametrize(
+    ("crds", "annotations"),
+    [
+        pytest.param({}, {"helm.sh/resource-policy": "keep"}, id="kept by default"),
+        pytest.param({"keep": False}, None, id="not kept"),
+        pytest.param(
+            {"annotations": {"a/b": "c"}},
+            {"helm.sh/resource-policy": "keep", "a/b": "c"},
+            id="more annotations",
+        ),
+    ],
+)
+def test_annotations_of_the_definitions(
+    render: Render, crds: Object, annotations: Object | None
+) -> None:
+    found = of_kind(render(crds=crds), "CustomResourceDefinition")
+
+    assert len(found) == 4
+    assert [made["metadata"].get("annotations") for made in found] == [annotations] * 4
+
+
+def test_definitions_can_be_left_out(render: Render) -> None:
+    assert of_kind(render(crds={"install": False}), "CustomResourceDefinition") == []
+
+
+def rights(roles: list[Object]) -> set[tuple[str, str, str]]:
+    """Every (group, resource, verb) that the roles give."""
+    return {
+        (group, resource, verb)
+        for role in roles
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+OPERATOR_RIGHTS = {
+    *((f"workflow.do/{k}s", "get list watch") for k in ("action", "workflow", "workflowrevision")),
+    ("workflow.do/workflowruns", "get list watch patch"),
+    ("workflow.do/workflowrevisions", "create"),
+    ("workflow.do/actions/status", "get patch"),
+    ("workflow.do/workflows/status", "get patch"),
+    ("workflow.do/workflowruns/status", "get patch"),
+    ("workflow.do/workflowruns/finalizers", "update"),
+    ("batch/jobs", "get list watch create patch"),
+    ("/pods", "get list watch patch"),
+    ("/events", "get list create patch"),
+}
+CLUSTER_RIGHTS = {("apiextensions.k8s.io/customresourcedefinitions", "list watch")}
+
+
+def spelled(table: set[tuple[str, str]]) -> set[tuple[str, str, str]]:
+    return {
+        (*place.split("/", 1), verb)  # type: ignore[misc]
+        for place, verbs in table
+        for verb in verbs.split()
+    }
+
+
+def test_the_operator_may_do_what_it_needs_and_nothing_else(render: Render) -> None:
+    [role] = [r for r in of_kind(render(), "ClusterRole") if r["metadata"]["name"] == "workflow-do"]
+
+    assert rights([role]) == spelled(OPERATOR_RIGHTS | CLUSTER_RIGHTS)
+
+
+def test_with_namespaces_it_may_do_so_there_only(render: Render) -> None:
+    objects = render(watchNamespaces=["sales", "ops"], rbac={"aggregateToUsers": False})
+    roles = of_kind(objects, "Role")
+
+    assert of_kind(objects, "ClusterRole") + of_kind(objects, "ClusterRoleBinding") == []
+    assert [role["metadata"]["namespace"] for role in roles] == ["sales", "ops"]
+    assert [rights([role]) for role in roles] == [spelled(OPERATOR_RIGHTS)] * 2
+    assert {"name": "WORKFLOW_DO_NAMESPACES", "value": "sales,ops"} in operator(objects)["env"]
+
+
+def test_bindings_name_the_operators_account(render: Render) -> None:
+    for values in ({}, {"watchNamespaces": ["sales"]}):
+        objects = render(**values)
+        [account] = of_kind(objects, "ServiceAccount")
+        bindings = of_kind(objects, "ClusterRoleBinding") + of_kind(objects, "RoleBinding")
+
+        assert [binding["subjects"] for binding in bindings] == [
+            [{"kind": "ServiceAccount", "name": "workflow-do", "namespace": "ops"}]
+        ]
+        assert account["metadata"]["name"] == pod(objects)["serviceAccountName"] == "workflow-do"
+        assert account["automountServiceAccountToken"] is False
+
+
+def test_users_get_no_right_on_a_status_or_on_making_revisions(render: Render) -> None:
+    roles = {role["metadata"]["name"]: role for role in of_kind(render(), "ClusterRole")}
+    read = {"get", "list", "watch"}
+    given = rights([roles["workflow-do-edit"], roles["workflow-do-view"]])
+
+    assert not [resource for _, resource, _ in given if "/" in resource]
+    assert {verb for _, what, verb in given if what == "workflowrevisions"} == read
+    assert {verb for _, _, verb in rights([roles["workflow-do-view"]])} == read
+    aggregated = roles["workflow-do-edit"]["metadata"]["labels"]
+    assert "rbac.authorization.k8s.io/aggregate-to-view" not in aggregated
+
+
+def test_the_pod_is_restricted(render: Render) -> None:
+    spec, container = pod(render()), operator(render())
+
+    assert spec["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+
+
+def test_two_operators_never_run_side_by_side(render: Render) -> None:
+    [deployment] = of_kind(render(), "Deployment")
+
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_a_killed_operator_is_seen_to_be_back_within_seconds(render: Render) -> None:
+    container = operator(render())
+
+    assert container["startupProbe"]["periodSeconds"] == 1
+    assert container["readinessProbe"]["periodSeconds"] <= 2
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        pytest.param({}, "workflow-do/operator:0.1.0", id="of this version"),
+        pytest.param(
+            {"repository": "localhost/workflow-do/operator", "tag": "dev"},
+            "localhost/workflow-do/operator:dev",
+            id="built here",
+        ),
+        pytest.param(
+            {"registry": "registry.example.com:5000"},
+            "registry.example.com:5000/workflow-do/operator:0.1.0",
+            id="from a registry",
+        ),
+    ],
+)
+def test_the_image(render: Render, image: Object, expected: str) -> None:
+    assert operator(render(image=image))["image"] == expected
+
+
+def test_where_the_pod_may_run_and_what_it_is_called(render: Render) -> None:
+    toleration = {"key": "a", "operator": "Exists"}
+    objects = render(
+        nodeSelector={"disk": "ssd"},
+        tolerations=[toleration],
+        affinity={"nodeAffinity": {}},
+        priorityClassName="system-cluster-critical",
+        imagePullSecrets=[{"name": "pull"}],
+        podLabels={"team": "ops", "app.kubernetes.io/name": "other"},
+        podAnnotations={"a": "b"},
+        fullnameOverride="wdo",
+    )
+    [deployment] = of_kind(objects, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+
+    assert deployment["metadata"]["name"] == "wdo"
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert labels["team"] == "ops"
+    assert pod(objects) | {
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [toleration],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "system-cluster-critical",
+        "imagePullSecrets": [{"name": "pull"}],
+    } == pod(objects)
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        pytest.param({"replicas": 2}, "replicas", id="unknown"),
+        pytest.param({"image": {"name": "x"}}, "name", id="unknown in image"),
+        pytest.param({"crds": {"enabled": True}}, "enabled", id="unknown in crds"),
+        pytest.param({"log": {"level": "loud"}}, "/log/level", id="log level"),
+        pytest.param({"log": {"format": "xml"}}, "/log/format", id="log format"),
+        pytest.param({"rbac": {"create": "yes"}}, "/rbac/create", id="text for a boolean"),
+        pytest.param({"image": {"registry": "example.com/"}}, "/image/registry", id="slash"),
+        pytest.param({"image": {"pullPolicy": "Maybe"}}, "/image/pullPolicy", id="pull policy"),
+        pytest.param({"watchNamespaces": "ops"}, "/watchNamespaces", id="text for a list"),
+        pytest.param({"watchNamespaces": ["*"]}, "/watchNamespaces/0", id="pattern of names"),
+        pytest.param({"resources": {"claims": []}}, "claims", id="unknown in resources"),
+        pytest.param({"affinity": {"node": {}}}, "node", id="unknown in affinity"),
+        pytest.param({"tolerations": [{"keys": "a"}]}, "keys", id="unknown in a toleration"),
+        pytest.param({"serviceAccount": {"token": "x"}}, "token", id="unknown in serviceAccount"),
+        pytest.param({"podLabels": {"a": 1}}, "/podLabels/a", id="number for a label"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_place(helm: Path, values: Object, place: str) -> None:
+    done = template(helm, values)
+
+    assert done.returncode != 0
+    assert place in done.stderr
+
+
+def test_an_old_kubernetes_is_refused(helm: Path) -> None:
+    done = template(helm, {}, "--kube-version", "1.30.9")
+
+    assert "requires kubeVersion: >=1.31.0-0" in done.stderr
+
+
+def test_the_schema_knows_exactly_the_values_there_are() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+
+    assert SCHEMA["properties"].keys() - {"global"} == values.keys()
+    for name, value in values.items():
+        known = SCHEMA["properties"][name].get("properties")
+        if known and value:
+            assert known.keys() == value.keys(), name
+
+
+def test_every_level_of_the_schema_is_closed() -> None:
+    def open_levels(node: Object, path: str) -> list[str]:
+        is_open = "properties" in node and node.get("additionalProperties") is not False
+        children = dict(node.get("properties", {}))
+        if "items" in node:
+            children["[]"] = node["items"]
+        below = (open_levels(child, f"{path}/{name}") for name, child in children.items())
+        return [*([path] if is_open else []), *chain.from_iterable(below)]
+
+    assert open_levels(SCHEMA, "") == []
+
+
+def test_every_value_is_in_the_readme() -> None:
+    readme = (CHART / "README.md").read_text(encoding="utf-8")
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    names = [
+        f"`{name}.{part}`" if part else f"`{name}`"
+        for name, value in values.items()
+        for part in (value if isinstance(value, dict) and name != "resources" and value else [""])
+    ]
+
+    assert [name for name in names if name not in readme] == []
+
+
+def test_the_server_takes_all_of_it(render: Render, server: ApiServer) -> None:
+    for values in ({}, {"watchNamespaces": [server.namespace]}):
+        objects = [made for made in render(**values) if made["kind"] != "CustomResourceDefinition"]
+        for made in objects:
+            if "namespace" in made["metadata"]:
+                made["metadata"]["namespace"] = server.namespace
+        listed = {"apiVersion": "v1", "kind": "List", "items": objects}
+        server.kubectl("apply", "--dry-run=server", "--server-side", "-f", "-", input=listed)
+
+
+def test_the_notes_tell_how_to_start(helm: Path, api_server: ApiServer) -> None:
+    options = ("--dry-run=server", "--set=crds.install=false")
+    done = subprocess.run(
+        [helm, "install", "workflow-do", CHART, *options, "--kubeconfig", api_server.kubeconfig],
+        text=True,
+        capture_output=True,
+        timeout=CALL_SECONDS,
+    )
+    notes = done.stdout.partition("NOTES:")[2]
+
+    assert done.returncode == 0, done.stderr
+    assert "runs the workflows of: all namespaces" in notes
+    assert len([line for line in notes.splitlines() if line.startswith("  kubectl ")]) == 3
