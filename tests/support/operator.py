@@ -1,0 +1,93 @@
+"""The operator as a process of its own, as it runs in a cluster; only its log stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.kubelet import await_value
+
+
+class OperatorProcess:
+    """Start it, stop it, kill it, start it again: one log for all its lives."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
+        self.log = log
+        self._port = _free_port()
+        self._environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("WORKFLOW_DO_")},
+            "KUBECONFIG": str(kubeconfig),
+            "WORKFLOW_DO_NAMESPACES": namespace,
+            "WORKFLOW_DO_PORT": str(self._port),
+            "WORKFLOW_DO_RESYNC_SECONDS": "5",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, ready: bool = True) -> None:
+        """Start it; `ready`: return when it has seen everything once."""
+        command = [sys.executable, "-m", "workflow_do.handlers.main"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        if ready:
+            await_value(lambda: self._is("readyz"), f"the operator is ready ({self.log})", 30)
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 2) -> int:
+        """Signal it and wait; its exit code. TimeoutExpired if it takes longer."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(timeout=seconds)
+
+    def kill(self) -> None:
+        """End it without a chance to do anything."""
+        self.stop(signal.SIGKILL)
+
+    def healthy(self) -> bool:
+        """Whether it says that it is."""
+        return self._is("healthz")
+
+    def text(self) -> str:
+        """Everything it has logged."""
+        return self.log.read_text(encoding="utf-8")
+
+    def close(self) -> None:
+        """Make sure that it is gone."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(timeout=5)
+
+    def _is(self, path: str) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"the operator has ended:\n{self.text()[-4000:]}"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/{path}", timeout=5) as got:
+                return bool(got.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+
+@contextmanager
+def operating(kubeconfig: Path, namespace: str, log: Path) -> Iterator[OperatorProcess]:
+    """An operator that runs and is ready; killed at the end if it still runs."""
+    process = OperatorProcess(kubeconfig, namespace, log)
+    try:
+        process.start()
+        yield process
+    finally:
+        process.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
