@@ -132,7 +132,6 @@ OPERATOR_RIGHTS = {
     ("/pods", "get list watch patch"),
     ("/events", "get list create patch"),
 }
-CLUSTER_RIGHTS = {("apiextensions.k8s.io/customresourcedefinitions", "list watch")}
 
 
 def spelled(table: set[tuple[str, str]]) -> set[tuple[str, str, str]]:
@@ -146,7 +145,7 @@ def spelled(table: set[tuple[str, str]]) -> set[tuple[str, str, str]]:
 def test_the_operator_may_do_what_it_needs_and_nothing_else(render: Render) -> None:
     [role] = [r for r in of_kind(render(), "ClusterRole") if r["metadata"]["name"] == "workflow-do"]
 
-    assert rights([role]) == spelled(OPERATOR_RIGHTS | CLUSTER_RIGHTS)
+    assert rights([role]) == spelled(OPERATOR_RIGHTS)
 
 
 def test_with_namespaces_it_may_do_so_there_only(render: Render) -> None:
