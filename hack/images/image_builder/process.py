@@ -41,7 +41,7 @@ def run_tool(
     words = [*(CLOSED_IN if closed_in else ()), *map(str, command)]
     tail: deque[str] = deque(maxlen=KEPT_LINES)
     progress = Progress(label)
-    with log.open("ab") as log_file:
+    with log.open("ab", buffering=0) as log_file:
         log_file.write(f"+ {' '.join(words)}\n".encode())
         with _start(words, env) as process:
             try:
