@@ -8,6 +8,7 @@ Every command has a time limit. A command that fails raises Failed with its own 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -104,6 +105,12 @@ def build_images(*names: str) -> None:
     run(BUILD_IMAGES, *names, limit=1800)
 
 
+def image_id(name: str) -> str:
+    """The digest of a locally built image."""
+    tar = Path(run(BUILD_IMAGES, name, limit=1800).strip())
+    return str(json.loads(tar.with_suffix(".json").read_text())["imageID"])
+
+
 def image_prefix() -> str:
     """What stands before /operator and /onboarding in the names of the images."""
     return os.environ.get("IMAGE_PREFIX") or LOCAL_PREFIX
@@ -112,7 +119,9 @@ def image_prefix() -> str:
 def install_operator(cluster: Cluster, *settings: str) -> None:
     """Install or upgrade the chart, and wait until the operator is ready."""
     values = [f"image.repository={image_prefix()}/operator", "image.tag=dev", *settings]
-    flags = [flag for value in values for flag in ("--set", value)]
+    if cluster.name is not None:
+        values.append(f"podAnnotations.image={image_id('operator')}")  # a new image, a new Pod
+    flags = [flag for value in values for flag in ("--set-string", value)]
     command = [cluster.tool("helm"), "upgrade", "--install", "workflow-do", str(CHART)]
     command += ["--namespace", SYSTEM_NAMESPACE, "--create-namespace", "--wait", "--timeout", "90s"]
     try:
