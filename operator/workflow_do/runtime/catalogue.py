@@ -48,12 +48,10 @@ class Catalogue:
     def see(self, key: DefinitionKey, raw: Raw) -> bool:
         """Take it in; whether its spec is news, and not only its status."""
         old = self._known.get(key)
-        if old is not None and _identity(old) == _identity(raw):
-            if version_of(raw) > version_of(old):
-                self._known[key] = _lean(raw)
+        if old is not None and version_of(raw) <= version_of(old):
             return False
         self._known[key] = _lean(raw)
-        return True
+        return old is None or _identity(old) != _identity(raw)
 
     def forget(self, key: DefinitionKey) -> None:
         """It is gone."""

@@ -1,0 +1,52 @@
+"""Settings from the environment: what is good, and one clear sentence for what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from workflow_do.runtime.config import ConfigError, Settings, read_settings
+
+
+def test_nothing_set_is_fine() -> None:
+    assert read_settings({}) == Settings()
+
+
+def test_everything_set() -> None:
+    assert read_settings(
+        {
+            "WORKFLOW_DO_NAMESPACES": " team-a, team-b,,team-a ",
+            "WORKFLOW_DO_LOG_LEVEL": "DEBUG",
+            "WORKFLOW_DO_LOG_FORMAT": "console",
+            "WORKFLOW_DO_PORT": "9000",
+            "WORKFLOW_DO_RESYNC_SECONDS": "30",
+            "WORKFLOW_DO_WORKERS": "8",
+        }
+    ) == Settings(
+        namespaces=("team-a", "team-b"),
+        log_level="debug",
+        log_format="console",
+        port=9000,
+        resync_seconds=30,
+        workers=8,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "cure"),
+    [
+        ("NAMESPACES", "Team_A", "the name of a namespace"),
+        ("NAMESPACES", "a" * 64, "the name of a namespace"),
+        ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+        ("LOG_FORMAT", "xml", "one of json, console"),
+        ("PORT", "0", "from 1 to 65535"),
+        ("PORT", "http", "from 1 to 65535"),
+        ("PORT", "-1", "from 1 to 65535"),
+        ("RESYNC_SECONDS", "0.5", "from 1 to 3600"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_cure(name: str, value: str, cure: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        read_settings({f"WORKFLOW_DO_{name}": value})
+    assert f"WORKFLOW_DO_{name}" in str(told.value)
+    assert cure in str(told.value)
+    assert "\n" not in str(told.value)
