@@ -24,6 +24,9 @@ Taker = Callable[[Raw], None]
 
 OURS = (names.GROUP, names.VERSION)
 
+_IDENTITY: Any = names.MANAGED_BY
+"""For peering, which is off; without it kopf asks for the user's name, which a bare uid has not."""
+
 
 async def watch(
     namespaces: tuple[str, ...],
@@ -46,6 +49,7 @@ async def watch(
             registry=registry,
             settings=kopf_settings(),
             standalone=True,
+            identity=_IDENTITY,
             clusterwide=not namespaces,
             namespaces=namespaces,
             stop_flag=halt,
