@@ -190,6 +190,8 @@ def test_get_one_run(cluster: Cluster) -> None:
     assert tree.returncode == 0
     assert '"userId":"u-17"' in tree.stdout
     assert "Failed: ExitCode 3 after 2 tries" in tree.stdout
+    assert runs.MESSAGE in tree.stdout
+    assert not any(line.endswith(" ") for line in tree.stdout.splitlines())
     whole = yaml.safe_load(kubectl_workflow(cluster, "get", "r1", "-o", "yaml").stdout)
     assert whole["kind"] == "WorkflowRun"
     assert "managedFields" not in whole["metadata"]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from workflow_do.sdk.run import Run
 
 _FRAMES_PER_SECOND: Final = 8
+_PIPE_WIDTH: Final = 20_000
+"""Wider than any line: what reads a pipe wants whole lines, not a terminal's width."""
 _LINES_AROUND_STEPS: Final = 8
 """Title, facts, handler and its message, verdict: what the live tree needs beside its steps."""
 
@@ -35,7 +37,10 @@ def console(*, error: bool = False) -> Console:
     """A console that treats every text as data: no markup, no emoji codes, no guessing."""
     from rich.console import Console
 
-    return Console(stderr=error, markup=False, emoji=False, highlight=False)
+    made = Console(stderr=error, markup=False, emoji=False, highlight=False)
+    if not made.is_terminal:
+        made.width = _PIPE_WIDTH
+    return made
 
 
 def symbols_for(target: Console) -> Symbols:
@@ -118,10 +123,7 @@ def many_runs(runs: Sequence[Run], target: Console, *, namespaces: bool, limit: 
     from workflow_do.cli.table import newest_first, runs_table
 
     shown = newest_first(runs)[:limit]
-    target.print(
-        runs_table(shown, now(), namespaces=namespaces, symbols=symbols_for(target)),
-        soft_wrap=not target.is_terminal,
-    )
+    target.print(runs_table(shown, now(), namespaces=namespaces, symbols=symbols_for(target)))
     if len(runs) > len(shown):
         tell(f"the newest {len(shown)} of {len(runs)} runs; see more with --limit")
 
