@@ -64,10 +64,10 @@ def status(reason: str, message: str, **details: Any) -> bytes:
         ),
         pytest.param(
             404,
-            status("NotFound", 'pods "p" not found', name="p"),
+            status("NotFound", 'pods/log "p" is not in namespace shop', name="p"),
             Call("get", "pods/log", "", "shop", "p"),
             errors.NotFound,
-            'pods "p" not found',
+            'pods/log "p" is not in namespace shop',
             id="no-pod",
         ),
         pytest.param(
