@@ -37,6 +37,7 @@ LABEL org.opencontainers.image.title="workflow-do operator" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=packages /opt/workflow-do /opt/workflow-do
 COPY --from=program /out /opt/workflow-do
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# kopf asks for the user's name, and the user has none: not this one, nor one that a cluster chooses.
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LOGNAME=workflow-do
 USER 65532:65532
 ENTRYPOINT ["/opt/workflow-do/bin/workflow-do-operator"]
