@@ -2,13 +2,14 @@
 
 Decides two things that a validator does not: whether a schema refers only to itself, and how many
 of its subschemas are visited for one path through a value. A few lines of `allOf` and `$ref` can
-ask for 2^24 visits, and a recursive schema for 2^depth; knowing the bound beforehand is the only
-way to refuse, because a running validation cannot be stopped. Does not validate anything.
+ask for 2^24 visits, and a recursive schema for 2^depth, or for so many visits inside each other
+that the stack overflows and the process dies. A running validation cannot be stopped, so the
+bound has to be known before it begins. Does not validate anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 Pointer: TypeAlias = tuple[str, ...]
 
 MAX_SCHEMA_DEPTH: Final = 64
+MAX_SUBSCHEMAS: Final = 1000
 MAX_PATTERNS: Final = 100
 MAX_VALUE_DEPTH: Final = 128
 _SATURATED: Final = 1_000_000_000
@@ -64,19 +66,26 @@ class _Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What one check asks for: bounds, not measurements."""
+
+    visits: int
+    """Subschemas that are visited for one path through the value."""
+    patterns: int
+    """Patterns that are tried on one text."""
+    height: int
+    """Subschemas that are being visited at the same time, one inside the other."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
-    """Visits, and patterns tried, for one path through a value, by the depth of the value.
+    """The load by the depth of the value; the last one holds for every greater depth."""
 
-    The last number holds for every greater depth.
-    """
+    loads: tuple[Load, ...]
 
-    visits: tuple[int, ...]
-    patterns: tuple[int, ...]
-
-    def at(self, depth: int) -> tuple[int, int]:
-        """Visits and patterns for a value nested that deep."""
-        last = len(self.visits) - 1
-        return self.visits[min(depth, last)], self.patterns[min(depth, last)]
+    def at(self, depth: int) -> Load:
+        """The load of a value nested that deep."""
+        return self.loads[min(depth, len(self.loads) - 1)]
 
 
 def survey(schema: Any) -> Cost:
@@ -93,11 +102,7 @@ def survey(schema: Any) -> Cost:
         nodes[at].same.append(target)
     if sum(node.patterns for node in nodes.values()) > MAX_PATTERNS:
         raise RefusedSchema((), f"more than {MAX_PATTERNS} patterns")
-    order = _in_order(nodes)
-    return Cost(
-        visits=_grow(nodes, order, lambda node: node.weight),
-        patterns=_grow(nodes, order, lambda node: node.patterns),
-    )
+    return Cost(_grow(nodes, _in_order(nodes)))
 
 
 def _gather(
@@ -108,6 +113,8 @@ def _gather(
 ) -> None:
     if len(at) > MAX_SCHEMA_DEPTH:
         raise RefusedSchema(at[:8], f"the schema is nested more than {MAX_SCHEMA_DEPTH} deep")
+    if len(nodes) >= MAX_SUBSCHEMAS:
+        raise RefusedSchema((), f"more than {MAX_SUBSCHEMAS:,} subschemas")
     node = nodes[at] = _Node()
     if not isinstance(schema, dict):
         return
@@ -215,30 +222,31 @@ def _in_order(nodes: dict[Pointer, _Node]) -> list[Pointer]:
     return order
 
 
-def _grow(
-    nodes: dict[Pointer, _Node], order: list[Pointer], own: Callable[[_Node], int]
-) -> tuple[int, ...]:
-    """The cost of the root for values of depth 0, 1, …, until it no longer grows."""
-    below = dict.fromkeys(nodes, 0)
-    costs: list[int] = []
+def _grow(nodes: dict[Pointer, _Node], order: list[Pointer]) -> tuple[Load, ...]:
+    """The load of the root for values of depth 0, 1, …, until it no longer grows."""
+    below = dict.fromkeys(nodes, Load(0, 0, 0))
+    loads: list[Load] = []
     for _ in range(MAX_VALUE_DEPTH + 1):
-        now: dict[Pointer, int] = {}
+        now: dict[Pointer, Load] = {}
         for pointer in order:
-            now[pointer] = _cost(nodes[pointer], own, now, below)
-        costs.append(now[()])
-        if now == below or now[()] >= _SATURATED:
+            now[pointer] = _load(nodes[pointer], now, below)
+        loads.append(now[()])
+        if now == below or now[()].visits >= _SATURATED:
             break
         below = now
-    return tuple(costs + costs[-1:] * (MAX_VALUE_DEPTH + 1 - len(costs)))
+    return tuple(loads)
 
 
-def _cost(
-    node: _Node,
-    own: Callable[[_Node], int],
-    now: dict[Pointer, int],
-    below: dict[Pointer, int],
-) -> int:
-    same = sum(now[pointer] for pointer in node.same)
-    inside = max((below[pointer] for pointer in node.one_of), default=0)
-    inside += sum(below[pointer] for pointer in node.each)
-    return min(own(node) + node.factor * (same + inside), _SATURATED)
+def _load(node: _Node, now: dict[Pointer, Load], below: dict[Pointer, Load]) -> Load:
+    same = [now[pointer] for pointer in node.same]
+    one_of = [below[pointer] for pointer in node.one_of]
+    each = [below[pointer] for pointer in node.each]
+    visits = sum(load.visits for load in same + each)
+    visits += max((load.visits for load in one_of), default=0)
+    patterns = sum(load.patterns for load in same + each)
+    patterns += max((load.patterns for load in one_of), default=0)
+    return Load(
+        visits=min(node.weight + node.factor * visits, _SATURATED),
+        patterns=min(node.patterns + node.factor * patterns, _SATURATED),
+        height=1 + max((load.height for load in same + one_of + each), default=0),
+    )

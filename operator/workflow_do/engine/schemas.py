@@ -30,13 +30,16 @@ _MAX_VISITS: Final = 3_000_000
 """Subschemas visited in one check: about 0.2 s."""
 _MAX_VISITS_OF_NOTHING: Final = 30_000
 """Subschemas visited for a value without any parts: more is a schema that no value can afford."""
+_MAX_HEIGHT: Final = 500
+"""Visits inside each other. The validator recurses natively, some 650 bytes of stack for each
+(measured); beyond the stack there is no error, only a dead process. Half of 1 MiB is left."""
 _MAX_PATTERN_MICROSECONDS: Final = 1_500_000
 _LIGHT_PATTERN_BYTES: Final = 16 * 1024
 _HEAVY_PATTERN_BYTES: Final = 128 * 1024
-"""A compiled pattern is matched in linear time, but the factor grows with its size: some 1 and
-5 microseconds for each character at worst (measured), 70 at the library's own limit."""
-_LIGHT_MICROSECONDS: Final = 1
-_HEAVY_MICROSECONDS: Final = 5
+"""A compiled pattern is matched in linear time, but the factor grows with its size: some 2 and
+8 microseconds for each character at worst (measured), 100 at the library's own limit."""
+_LIGHT_MICROSECONDS: Final = 2
+_HEAVY_MICROSECONDS: Final = 8
 _PATTERN_CACHE_BYTES: Final = 256 * 1024
 
 
@@ -68,22 +71,20 @@ class Validator:
             too_much = self._too_much(value)
             if too_much is not None:
                 return f"{path}: {too_much}"
-            if self._compiled.is_valid(value):
-                return None
             errors = list(itertools.islice(self._compiled.iter_errors(value), _MAX_VIOLATIONS + 1))
         except _Unfit as unfit:
             return f"{path}: {unfit}"
         except (ValueError, TypeError, RecursionError) as error:
             return f"{path}: the value could not be checked ({type(error).__name__})"
-        return _list_violations(errors, path)
+        return _list_violations(errors, path) if errors else None
 
     def _too_much(self, value: Json) -> str | None:
         """Why checking this value would take too long, judged before it begins."""
         nodes, chars, depth = _measure(value)
-        visits, patterns = self._cost.at(depth)
-        if visits * nodes > _MAX_VISITS:
+        load = self._cost.at(depth)
+        if load.visits * nodes > _MAX_VISITS or load.height > _MAX_HEIGHT:
             return "the value is too large or too deep for this schema; make one of them simpler"
-        if patterns * chars * self._pattern_microseconds > _MAX_PATTERN_MICROSECONDS:
+        if load.patterns * chars * self._pattern_microseconds > _MAX_PATTERN_MICROSECONDS:
             return "the value holds too much text for the patterns of this schema"
         return None
 
@@ -98,7 +99,7 @@ def compile_schema(schema: Json, path: str) -> Validator | SchemaProblem:
         if len(json.dumps(schema, ensure_ascii=False).encode()) > MAX_SCHEMA_BYTES:
             return SchemaProblem(f"{path}: the schema is over 64 KiB")
         cost = survey(schema)
-        if cost.at(0)[0] > _MAX_VISITS_OF_NOTHING:
+        if cost.at(0).visits > _MAX_VISITS_OF_NOTHING or cost.at(0).height > _MAX_HEIGHT:
             return SchemaProblem(f"{path}: the schema costs too much: its references multiply")
         return _compile(schema, cost)
     except _Unfit as unfit:

@@ -10,9 +10,11 @@ CVE-2024-56201 (file names), CVE-2024-56326 (an indirect reference to `format`) 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
+import jinja2
 import pytest
+from jinja2 import nodes, optimizer
 
 from workflow_do.engine.expressions import TemplateFailure, TemplateProblem, parse, render
 
@@ -232,6 +234,22 @@ def test_data_comes_back_as_it_was_given(data: str) -> None:
         "key": "by key",
         "json": [data],
     }
+
+
+def test_jinja2_only_parses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its compiler, its optimizer and its constant folding are never asked for anything."""
+
+    def refuse(*_args: object, **_kwargs: object) -> NoReturn:
+        raise AssertionError("Jinja2 was asked to do more than parse")
+
+    for name in ("compile", "compile_expression", "from_string", "call_filter", "getattr"):
+        monkeypatch.setattr(jinja2.Environment, name, refuse)
+    monkeypatch.setattr(optimizer, "optimize", refuse)
+    monkeypatch.setattr(optimizer.Optimizer, "generic_visit", refuse)
+    for node in (nodes.Expr, nodes.BinExpr, nodes.UnaryExpr, nodes.Const, nodes.Filter, nodes.List):
+        monkeypatch.setattr(node, "as_const", refuse)
+    template = "{{ (2 ** 3 + -1) ~ ([1, 2] | first) ~ trigger.body.name.x | default('-') }}"
+    assert render(parse(template), SCOPE) == "71-"
 
 
 def test_a_result_is_never_rendered_again() -> None:

@@ -18,7 +18,7 @@ from workflow_do.engine.expressions import (
 from workflow_do.engine.expressions.listfilters import FILTERS
 from workflow_do.engine.expressions.predicates import PREDICATES
 
-FAST = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FAST = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 scalars = (
@@ -108,7 +108,7 @@ def test_noise_is_total(template: str, scope: dict[str, Any]) -> None:
         assert "unexpected" not in outcome.message
 
 
-@FAST
+@settings(FAST, max_examples=40)
 @given(st.one_of(templates, noise), scopes)
 def test_the_same_always_gives_the_same(template: str, scope: dict[str, Any]) -> None:
     assert repr(_outcome(template, scope)) == repr(_outcome(template, scope))
@@ -135,7 +135,7 @@ def test_data_is_only_data(value: Any, left: str, right: str) -> None:
         )
 
 
-@FAST
+@settings(FAST, max_examples=40)
 @given(values, values)
 def test_equality_is_that_of_json(one: Any, other: Any) -> None:
     scope = {"a": one, "b": other, "c": json.loads(json.dumps(one))}
