@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from cluster_bench import Bench, Cluster, assert_sentence, wait_until
 
 CREATE_LIMIT_SECONDS = 15.0

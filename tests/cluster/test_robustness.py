@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster_bench import Bench, Cluster, assert_sentence, busybox_pod, wait_until
 
+from cluster_bench import Bench, Cluster, assert_sentence, busybox_pod, wait_until
 from onenode import inventory
 from onenode.processes import Identity
 from onenode.settings import Cache

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_bench import Bench, Cluster, assert_sentence
 
+from cluster_bench import Bench, Cluster, assert_sentence
 from onenode import packages
 from onenode.errors import ClusterError
 from onenode.progress import Progress
@@ -105,9 +105,7 @@ def test_too_long_a_path(bench: Bench, tmp_path: Path) -> None:
     cache = tmp_path / ("long" * 30)
     cache.mkdir()
     (cache / "bin").symlink_to(bench.cache.root / "bin")
-    answer = bench.run(
-        "create", "cluster", "--control-plane-only", WORKFLOW_DO_CACHE=str(cache)
-    )
+    answer = bench.run("create", "cluster", "--control-plane-only", WORKFLOW_DO_CACHE=str(cache))
     assert_sentence(answer, "too long for a socket's path", "set WORKFLOW_DO_CACHE")
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_bench import Bench, Cluster, assert_sentence, busybox_pod, wait_until
 
+from cluster_bench import Bench, Cluster, assert_sentence, busybox_pod, wait_until
 from onenode import archives
 from onenode.settings import BUSYBOX_IMAGE
 
@@ -51,17 +51,18 @@ def test_a_pod_runs_and_its_log_is_read(shared_node: Cluster) -> None:
 
 
 def test_a_log_is_followed(shared_node: Cluster) -> None:
-    """The first line arrives while the Pod runs, and the stream ends with it."""
+    """The first line arrives while the Pod runs, the stream ends with it, the whole is kept."""
     script = "echo first; until [ -e /tmp/go ]; do usleep 50000; done; echo last"
     shared_node.apply(busybox_pod("tells", script))
     shared_node.kubectl("wait", "--for=condition=Ready", "pod/tells", "--timeout=60s")
-    command = [shared_node.bench.program("kubectl"), f"--kubeconfig={shared_node.kubeconfig}"]
+    command = [str(shared_node.bench.program("kubectl")), f"--kubeconfig={shared_node.kubeconfig}"]
     command += ["logs", "--follow", "tells"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follow:
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as follow:
         assert follow.stdout is not None
-        assert follow.stdout.readline() == "first\n"
+        assert follow.stdout.readline() == b"first\n"
         shared_node.kubectl("exec", "tells", "--", "touch", "/tmp/go")
-        assert follow.communicate(timeout=30)[0] == "last\n"
+        assert follow.wait(timeout=30) == 0
+    assert shared_node.kubectl("logs", "tells") == "first\nlast\n"
     shared_node.kubectl("delete", "pod", "tells")
 
 
@@ -83,7 +84,7 @@ def test_exec_runs_a_command_in_a_pod(page: Cluster) -> None:
 def test_a_port_is_forwarded(page: Cluster) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [page.bench.program("kubectl"), "port-forward", "service/page", f"{port}:80"]
+    command = [str(page.bench.program("kubectl")), "port-forward", "service/page", f"{port}:80"]
     # pytest-kind starts it with nothing but KUBECONFIG in its environment.
     forward = subprocess.Popen(
         command, env={"KUBECONFIG": str(page.kubeconfig)}, stdout=subprocess.DEVNULL
@@ -188,9 +189,9 @@ def test_jobs_are_made_faster_than_stock_limits_allow(shared_node: Cluster) -> N
 
 
 def count_pods(cluster: Cluster) -> int:
-    return cluster.kubectl("get", "pods", "-o=name", "--selector=batch.kubernetes.io/job-name").count(
-        "pod/quick-"
-    )
+    return cluster.kubectl(
+        "get", "pods", "-o=name", "--selector=batch.kubernetes.io/job-name"
+    ).count("pod/quick-")
 
 
 def test_an_image_archive_is_loaded(shared_node: Cluster, tmp_path: Path) -> None:
