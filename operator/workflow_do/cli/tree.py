@@ -143,15 +143,18 @@ def _facts(run: Run, view: View) -> list[tuple[str, str]]:
         facts.append(("body", "" if body is None else look.compact(body)))
         facts.append(("started", _moment(run.start_time)))
         facts.append(("ended", _moment(run.completion_time)))
-    # A step that failed says why itself.
     unsaid = run.message and run.succeeded is not True and not _said(run)
     facts.append(("message", run.message if unsaid else ""))
     return [(label, value) for label, value in facts if value]
 
 
 def _said(run: Run) -> bool:
+    """Whether a row says what the run's message does: what runs, or why what failed did."""
     units = [*run.steps.values(), *filter(None, [run.on_failure])]
-    return any(unit.message and unit.message in run.message for unit in units if unit.failed)
+    return any(
+        unit.state == "Running" or (unit.failed and unit.message and unit.message in run.message)
+        for unit in units
+    )
 
 
 def _moment(time: datetime | None) -> str:

@@ -43,7 +43,7 @@ def same_as_golden(name: str, text: str) -> None:
     assert text == path.read_text("utf-8")
 
 
-RUNNING = runs.onboarding(runs.CREATED, runs.unit("Running", 3))
+RUNNING = runs.onboarding(runs.CREATED, runs.unit("Running", 3), message="step syncToCrm: Running")
 RETRYING = runs.unit("Running", 3, reason="ExitCode", exitCode=3, tries=2, message="503")
 STRANGE = runs.unit("Failed", 1, 2, reason="ExitCode", exitCode=1, message="\x1b[2Jred\x07 alert")
 NOT_FOUND = runs.run_object(
@@ -70,7 +70,10 @@ UNKNOWN = runs.onboarding(
     end=91,
 )
 
+WAITING = runs.onboarding(reason="Pending", message="Action add-user-to-crm is not there yet")
+
 TREES = {
+    "waiting": (WAITING, View(seconds(2))),
     "just-made": (runs.run_object(None), View(seconds(0))),
     "running": (RUNNING, View(seconds(5))),
     "running-ticks": (RUNNING, View(seconds(5) + timedelta(milliseconds=125), ticking=True)),
