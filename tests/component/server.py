@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 KIND = ROOT / "hack" / "cluster" / "kind"
-CLUSTER = "wdo-component"
+CLUSTER = os.environ.get("WORKFLOW_DO_COMPONENT_CLUSTER", "wdo-component")
+"""Another name lets two test sessions run side by side on one machine."""
 COLD_BUILD_SECONDS = 2400
 """The first time on a machine, the programs are built from source."""
 CALL_SECONDS = 60

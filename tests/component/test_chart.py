@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from component.server import CALL_SECONDS, ROOT, ApiServer
+from workflow_do import __version__
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(120)]
 
@@ -102,6 +103,12 @@ def test_annotations_of_the_definitions(
 
     assert len(found) == 4
     assert [made["metadata"].get("annotations") for made in found] == [annotations] * 4
+
+
+def test_the_chart_is_of_the_same_version_as_the_operator() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
 
 
 def test_definitions_can_be_left_out(render: Render) -> None:
