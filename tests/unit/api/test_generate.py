@@ -13,12 +13,13 @@ from workflow_do.api.crd import DEFINITIONS, crd
 from workflow_do.api.reasons import Reason
 
 ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.timeout(60)  # each starts a Python of its own
 GENERATE = ROOT / "hack" / "generate.py"
 
 
 def generate(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, GENERATE, *arguments], text=True, capture_output=True, timeout=9
+        [sys.executable, GENERATE, *arguments], text=True, capture_output=True, timeout=50
     )
 
 
