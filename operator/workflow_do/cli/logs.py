@@ -142,11 +142,7 @@ class _Feed:
         self._spawn(self._feed_run)
         completed = False
         while not (completed and self.live == 0):
-            try:
-                item = self.queue.get(timeout=max(0.01, self.deadline.left()))
-            except queue.Empty:
-                name, namespace = self.run.name, self.run.namespace
-                raise RunTimeout(name, namespace, self.deadline.seconds) from None
+            item = self._next()
             if isinstance(item, Exception):
                 raise item
             if isinstance(item, Source):
@@ -157,6 +153,15 @@ class _Feed:
                 self.live -= 1
             else:
                 completed = True
+
+    def _next(self) -> Any:
+        """The next item. Raises RunTimeout at the deadline, also while lines keep coming."""
+        try:
+            if self.deadline.left() > 0:
+                return self.queue.get(timeout=self.deadline.left())
+        except queue.Empty:
+            pass
+        raise RunTimeout(self.run.name, self.run.namespace, self.deadline.seconds)
 
     def _start(self, source: Source) -> None:
         if source.begun and source.pod not in self.seen:
@@ -188,7 +193,8 @@ class _Feed:
                 self._put(source_of(change.object))
 
     def _feed_run(self) -> None:
-        left = max(0.01, self.deadline.left())
+        # A little later than the reader's own deadline, which says it in round numbers.
+        left = self.deadline.left() + 1
         name, namespace, uid = self.run.name, self.run.namespace, self.run.uid
         for _ in watch_run(self.client, namespace, name, uid=uid, timeout=left):
             if self.stop.is_set():

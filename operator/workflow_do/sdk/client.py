@@ -143,7 +143,7 @@ class Client:
         answer = self._connection.send("GET", path, call, query=query, read_seconds=seconds)
         yield "OPEN", {}
         for line in filter(None, self._lines(answer, call)):
-            event = json.loads(line)
+            event = _event(line, call)
             obj = event.get("object") or {}
             if event.get("type") == "ERROR":
                 code = int(obj.get("code") or 500)
@@ -188,7 +188,7 @@ class Client:
         try:
             data: Object = json.loads(answer.data)
         except HTTPError as error:
-            raise self._connection.unreachable(error) from None
+            raise self._connection.unreachable(error, call) from None
         except ValueError:
             raise NotInstalled(
                 f"{self._connection.host} does not answer as an API server does (to {call}): check "
@@ -213,3 +213,11 @@ class Client:
             raise ServerError(f"the answer to {call} broke off: {error}; try again") from None
         finally:
             answer.close()
+
+
+def _event(line: bytes, call: Call) -> Object:
+    try:
+        event: Object = json.loads(line)
+    except ValueError:
+        raise ServerError(f"the answer to {call} broke off within a line; try again") from None
+    return event

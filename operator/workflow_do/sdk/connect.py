@@ -67,17 +67,23 @@ class Connection:
             if answer.status >= 400:
                 raise refusal(answer.status, answer.data, call)
         except (HTTPError, ApiException) as error:
-            raise self.unreachable(error) from None
+            raise self.unreachable(error, call) from None
         return answer
 
-    def unreachable(self, error: Exception) -> Unreachable:
+    def unreachable(self, error: Exception, call: Call) -> Unreachable:
         """The error for an answer that did not come, or broke off."""
+        from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
         cause = getattr(error, "reason", None) or error
         text = " ".join(str(cause).split())[:500]
-        return Unreachable(
+        said = (
             f"cannot reach the API server at {self.host} ({text}): check that the cluster is up "
             "and that the kubeconfig's context is the right one"
         )
+        unsent = isinstance(cause, ConnectTimeoutError | NewConnectionError)
+        if call.verb in ("create", "patch") and not unsent:
+            said += f"; whether it did {call} is not known, so look before trying again"
+        return Unreachable(said)
 
 
 def connect(

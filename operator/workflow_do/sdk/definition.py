@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from workflow_do.api import names
 from workflow_do.api.action import ActionSpec
@@ -33,7 +33,7 @@ M = TypeVar("M", bound=Spec)
 
 class _Head(Spec):
     name: Name
-    namespace: Annotated[Name | None, Field()] = None
+    namespace: Name | None = None
 
 
 @dataclass(frozen=True, slots=True)

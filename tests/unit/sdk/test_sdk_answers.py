@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from workflow_do.sdk import errors
+from workflow_do.sdk.client import RUNS, Client, Selection
 from workflow_do.sdk.connect import connect
 from workflow_do.sdk.errors import Call, RunFailed, RunTimeout, refusal
 from workflow_do.sdk.run import parse_run, parse_time
+from workflow_do.sdk.runs import start_run
 
 CREATE = Call("create", "workflowruns", namespace="shop")
 GET = Call("get", "workflowruns", namespace="shop", name="r")
@@ -221,3 +226,71 @@ def test_a_context_that_is_not_there(tmp_path: Any) -> None:
     file.write_text(json.dumps(CONFIG), "utf-8")
     with pytest.raises(errors.Unreachable, match="three"):
         connect(kubeconfig=str(file), context="three")
+
+
+@pytest.fixture
+def answering(tmp_path: Any) -> Iterator[Callable[[bytes], Client]]:
+    """A client of a server that answers each request with these bytes, and hangs up."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    answers: list[bytes] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answers[0])
+
+    def client(answer: bytes) -> Client:
+        answers.append(answer)
+        server = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        clusters = [{"name": "c", "cluster": {"server": server}}]
+        file = tmp_path / "config"
+        file.write_text(json.dumps({**CONFIG, "clusters": clusters}), "utf-8")
+        return Client(connect(kubeconfig=str(file)))
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield client
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+EVENT = b'{"type": "ADDED", "object": {}}\n'
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        pytest.param(HEAD + b"\r\n" + EVENT + b'{"type": "MO', 1, id="within-a-line"),
+        pytest.param(
+            HEAD + b"Transfer-Encoding: chunked\r\n\r\n20\r\n" + EVENT + b"\r\n9",
+            1,
+            id="within-a-chunk",
+        ),
+    ],
+)
+def test_a_watch_that_breaks_off(
+    answer: bytes, seen: int, answering: Callable[[bytes], Client]
+) -> None:
+    events = answering(answer).watch_once(Selection(RUNS, "shop"), "1", 5)
+    told: list[str] = []
+    with pytest.raises(errors.ServerError, match="broke off"):
+        told.extend(kind for kind, _ in events)
+    assert told == ["OPEN", *["ADDED"] * seen]
+
+
+def test_a_start_whose_answer_is_lost_says_that_it_may_have_been_made(
+    answering: Callable[[bytes], Client],
+) -> None:
+    with pytest.raises(errors.Unreachable, match=r"whether it did create .* is not known"):
+        start_run(answering(b""), "w", namespace="shop")
+
+
+def test_what_is_no_api_server(answering: Callable[[bytes], Client]) -> None:
+    page = HEAD + b"Content-Length: 14\r\n\r\n<html>Welcome!"
+    with pytest.raises(errors.NotInstalled, match="does not answer as an API server does"):
+        answering(page).get(RUNS, "shop", "r")

@@ -167,10 +167,9 @@ def test_a_wait_is_bounded(timeout: float) -> None:
     ("code", "loaded"),
     [
         ("import workflow_do", ""),
-        ("from workflow_do import do", "pydantic"),
         ("from workflow_do import do; do.action.define({'name': 'a', 'image': 'b'})", "pydantic"),
     ],
-    ids=["package", "do", "define"],
+    ids=["package", "define"],
 )
 def test_what_an_import_costs(code: str, loaded: str) -> None:
     script = f"import sys\n{code}\nprint(*{{'kubernetes', 'pydantic', 'rich'}} & set(sys.modules))"
