@@ -6,7 +6,6 @@ python -m hack.demo run   the same, then two runs: one succeeds, one is refused 
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hack import deploy
+from hack import deploy, onboarding
 from hack.deploy import Cluster, Failed
 from rich.console import Console
 
@@ -23,7 +22,7 @@ NAME = "workflow-do"
 NAMESPACE = "onboarding"
 KUBECONFIG = deploy.ROOT / "build" / "kubeconfig"
 CLI = Path(sys.executable).parent / "kubectl-workflow"
-WORKFLOW = "new-user-onboarding-flow"
+WORKFLOW = onboarding.WORKFLOW
 
 console = Console(highlight=False)
 
@@ -53,7 +52,7 @@ def up() -> Cluster:
     with step("operator installed by its chart"):
         deploy.install_operator(cluster)
     with step(f"onboarding example ready in namespace {NAMESPACE}"):
-        deploy.apply_onboarding(cluster, NAMESPACE)
+        onboarding.apply(cluster, NAMESPACE)
     return cluster
 
 
@@ -98,31 +97,15 @@ def _watch(cluster: Cluster, email: str, name: str, expected: int) -> None:
 
 
 def _left_behind(cluster: Cluster) -> Iterator[tuple[str, list[str]]]:
-    users = _exec(
-        cluster, "postgres", "psql", "--tuples-only", "--no-align",
-        "--command", "SELECT email, plan FROM users ORDER BY created_at",
-    )  # fmt: skip
-    yield "users in PostgreSQL", users.split()
-    for service, title in (
-        ("crm", "contacts in the CRM"),
-        ("mail", "mail that was sent"),
-        ("ops", "notices to the ops team"),
+    users = onboarding.users(cluster, NAMESPACE)
+    yield "users in PostgreSQL", [f"{u['email']}, plan {u['plan']}" for u in users]
+    for service, title, show in (
+        ("crm", "contacts in the CRM", "{email}, {contactId}"),
+        ("mail", "mail that was sent", "{subject} → {to}"),
+        ("ops", "notices to the ops team", "{message}"),
     ):
-        yield title, [json.dumps(row, ensure_ascii=False) for row in records(cluster, service)]
-
-
-def records(cluster: Cluster, service: str) -> list[dict[str, object]]:
-    """What a receiver has got, as its GET /records tells."""
-    program = "from urllib.request import urlopen as get; "
-    program += "print(get('http://127.0.0.1:8080/records').read().decode())"
-    rows: list[dict[str, object]] = json.loads(_exec(cluster, service, "python3", "-c", program))
-    return rows
-
-
-def _exec(cluster: Cluster, service: str, *command: str) -> str:
-    return cluster.kubectl(
-        "exec", "-n", NAMESPACE, f"deployment/onboarding-{service}", "--", *command
-    )
+        rows = onboarding.records(cluster, NAMESPACE, service)
+        yield title, [show.format(**row) for row in rows]
 
 
 def suggest(cluster: Cluster) -> None:

@@ -19,10 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 KIND = ROOT / "hack" / "cluster" / "kind"
 BUILD_IMAGES = ROOT / "hack" / "images" / "build"
 CHART = ROOT / "charts" / "workflow-do"
-ONBOARDING = ROOT / "examples" / "onboarding"
 SYSTEM_NAMESPACE = "workflow-do-system"
 LOCAL_PREFIX = "localhost/workflow-do"
-SERVICES = ("onboarding-postgres", "onboarding-crm", "onboarding-mail", "onboarding-ops")
 
 
 class Failed(Exception):
@@ -137,24 +135,6 @@ def operator_log(cluster: Cluster, lines: int = 20) -> str:
         return cluster.kubectl("logs", *where, f"--tail={lines}")
     except Failed as failure:
         return str(failure)
-
-
-def apply_onboarding(cluster: Cluster, namespace: str) -> None:
-    """The onboarding example with everything it works on, ready to be run."""
-    ensure_namespace(cluster, namespace)
-    for name in ("services.yaml", "actions.yaml", "workflow.yaml"):
-        text = (ONBOARDING / name).read_text().replace(LOCAL_PREFIX, image_prefix())
-        cluster.kubectl("apply", "-n", namespace, "-f", "-", stdin=text)
-    for service in SERVICES:
-        cluster.kubectl(
-            "rollout",
-            "status",
-            f"deployment/{service}",
-            "-n",
-            namespace,
-            "--timeout=120s",
-            limit=150,
-        )
 
 
 def ensure_namespace(cluster: Cluster, namespace: str) -> None:
