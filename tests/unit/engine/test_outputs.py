@@ -48,7 +48,7 @@ def test_good_output(message: str, expected: dict[str, Any]) -> None:
 
 BAD = {
     "text": ("done", "not JSON: Expecting value at line 1 column 1"),
-    "second-line": ('{"a": 1,\n}', "at line 2 column 1"),
+    "second-line": ('{"a":\n x}', "at line 2 column 2"),
     "cut-off": ('{"a": 1', "not JSON"),
     "beginning-lost": ('a": 1}', "not JSON"),
     "two-objects": ("{}{}", "Extra data at line 1 column 3"),
