@@ -6,6 +6,7 @@ by root starts it as another user, from a folder and with an interpreter that th
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
@@ -17,17 +18,22 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pg8000.native  # type: ignore[import-untyped]
 import pytest
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "onboarding"
 sys.path.insert(0, str(EXAMPLE))
+
+from onboarding.contract import run_action  # noqa: E402 - found by the line above
+
+Action = Callable[[dict[str, object]], Mapping[str, object]]
 
 PASSWORD = "only-for-this-test"
 STOP_LIMIT_SECONDS = 5.0
@@ -157,7 +163,14 @@ def start_database(folder: Path) -> Service:
         PYTHONPATH=str(folder / "code"),
     )
     port = str(service.ports["PORT"])
-    is_ready = [find_postgresql() / "pg_isready", "--quiet", "--host", "127.0.0.1", "--port", port]
+    is_ready = [
+        str(find_postgresql() / "pg_isready"),
+        "--quiet",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        port,
+    ]
     give_up = time.monotonic() + START_LIMIT_SECONDS
     while subprocess.run(is_ready, check=False, timeout=START_LIMIT_SECONDS).returncode:
         assert time.monotonic() < give_up, "the database does not take sessions"
@@ -199,20 +212,10 @@ class Programs:
     folder: Path
 
     def run(self, module: str, fields: object, *, key: str = "key", **env: str) -> Ended:
-        output = self.folder / "output"
-        output.write_text("")
-        text = fields if isinstance(fields, str) else json.dumps(fields)
-        contract = {
-            "ACTION_INPUT": text,
-            "ACTION_OUTPUT": str(output),
-            "WORKFLOW_RUN": "onboarding-x7k2p",
-            "WORKFLOW_STEP": "someStep",
-            "WORKFLOW_ATTEMPT": "1",
-            "WORKFLOW_IDEMPOTENCY_KEY": key,
-        }
+        output, contract = self._contract(fields, key)
         done = subprocess.run(
             [sys.executable, "-m", f"onboarding.{module}"],
-            env=environment(**{**contract, "START_WAIT_SECONDS": "0", **env}),
+            env=environment(**contract, **env),
             capture_output=True,
             text=True,
             timeout=START_LIMIT_SECONDS,
@@ -220,3 +223,30 @@ class Programs:
             check=False,
         )
         return Ended(done.returncode, output.read_text(), done.stderr)
+
+    def run_here(self, action: Action, fields: object, **env: str) -> Ended:
+        """As `run`, without the cost of a process: for what ends before anything is reached."""
+        output, contract = self._contract(fields, "key")
+        before = signal.getsignal(signal.SIGTERM)
+        with (
+            mock.patch.dict(os.environ, environment(**contract, **env), clear=True),
+            redirect_stderr(io.StringIO()) as log,
+        ):
+            try:
+                exit_code = run_action(action)
+            finally:
+                signal.signal(signal.SIGTERM, before)
+        return Ended(exit_code, output.read_text(), log.getvalue())
+
+    def _contract(self, fields: object, key: str) -> tuple[Path, dict[str, str]]:
+        output = self.folder / "output"
+        output.write_text("")
+        return output, {
+            "ACTION_INPUT": fields if isinstance(fields, str) else json.dumps(fields),
+            "ACTION_OUTPUT": str(output),
+            "WORKFLOW_RUN": "onboarding-x7k2p",
+            "WORKFLOW_STEP": "someStep",
+            "WORKFLOW_ATTEMPT": "1",
+            "WORKFLOW_IDEMPOTENCY_KEY": key,
+            "START_WAIT_SECONDS": "0",
+        }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-import pytest
 from onboarding_support import open_session
 
 if TYPE_CHECKING:
@@ -102,26 +101,3 @@ def test_the_team_is_told_once(programs: Programs, ops: Service) -> None:
     assert [(end.exit_code, end.output) for end in ended] == [(0, "{}"), (0, "{}")], ended
     told = {"severity": "warning", "run": "onboarding-x7k2p", "step": "someStep"}
     assert ops.records() == [{**fields, **told}]
-
-
-@pytest.mark.parametrize(
-    ("module", "fields", "env"),
-    [
-        ("create_user", ALEX, {"DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": "1"}),
-        (
-            "add_to_crm",
-            {"userId": "u", "email": "a@example.com"},
-            {"CRM_URL": "http://127.0.0.1:1"},
-        ),
-        ("notify_ops", {"message": "m"}, {"OPS_URL": "http://127.0.0.1:1"}),
-    ],
-    ids=["database", "crm", "ops"],
-)
-def test_a_service_that_is_not_there_is_no_refusal(
-    programs: Programs, module: str, fields: dict[str, str], env: dict[str, str]
-) -> None:
-    names = {f"DATABASE_{name}": "x" for name in ("NAME", "USER", "PASSWORD")}
-    ended = programs.run(module, fields, **{**names, **env})
-    assert (ended.exit_code, ended.output) == (75, "")
-    assert "cannot be reached" in ended.log
-    assert "Traceback" not in ended.log

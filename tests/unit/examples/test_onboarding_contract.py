@@ -12,33 +12,63 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from onboarding.add_to_crm import add_to_crm
 from onboarding.contract import ActionError, email_field, text_field, write_output
+from onboarding.create_user import create_user
 from onboarding.network import connect_when_up, post_json
+from onboarding.notify_ops import notify_ops
+from onboarding.send_welcome import send_welcome
 from onboarding_support import environment
 
 if TYPE_CHECKING:
-    from onboarding_support import Programs
+    from onboarding_support import Action, Programs
+
+ALEX = {"email": "user@example.com", "name": "Alex", "plan": "free-tier"}
+CONTACT = {"userId": "u", "email": "a@example.com"}
 
 
 @pytest.mark.parametrize(
-    ("module", "fields", "message"),
+    ("action", "fields", "message"),
     [
-        ("create_user", "{", "ACTION_INPUT is not JSON"),
-        ("create_user", "[]", "must be a JSON object, not list"),
-        ("create_user", {"name": "Alex", "plan": "free-tier"}, "'email' is missing"),
-        ("add_to_crm", {"userId": 7, "email": "a@example.com"}, "'userId' must be a string"),
-        ("send_welcome", {"userId": "u", "template": "none"}, "there is no template 'none'"),
-        ("notify_ops", {"message": "m", "severity": "loud"}, "'severity' must be one of"),
-        ("notify_ops", {"message": "m"}, "OPS_URL is not set"),
+        (create_user, "{", "ACTION_INPUT is not JSON"),
+        (create_user, "[]", "must be a JSON object, not list"),
+        (create_user, {"name": "Alex", "plan": "free-tier"}, "'email' is missing"),
+        (add_to_crm, {"userId": 7, "email": "a@example.com"}, "'userId' must be a string"),
+        (send_welcome, {"userId": "u", "template": "none"}, "there is no template 'none'"),
+        (notify_ops, {"message": "m", "severity": "loud"}, "'severity' must be one of"),
+        (notify_ops, {"message": "m"}, "OPS_URL is not set"),
     ],
 )
 def test_bad_input_ends_with_2_and_a_sentence(
-    programs: Programs, module: str, fields: object, message: str
+    programs: Programs, action: Action, fields: object, message: str
 ) -> None:
-    ended = programs.run(module, fields)
+    ended = programs.run_here(action, fields)
     assert (ended.exit_code, ended.output) == (2, "")
     assert message in ended.log
-    assert "Traceback" not in ended.log
+
+
+def test_a_program_ends_with_the_exit_code_and_no_traceback(programs: Programs) -> None:
+    ended = programs.run("create_user", "{")
+    assert (ended.exit_code, ended.output) == (2, "")
+    assert ended.log.startswith("error: ACTION_INPUT is not JSON")
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "env"),
+    [
+        (create_user, ALEX, {"DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": "1"}),
+        (add_to_crm, CONTACT, {"CRM_URL": "http://127.0.0.1:1"}),
+        (notify_ops, {"message": "m"}, {"OPS_URL": "http://127.0.0.1:1"}),
+    ],
+    ids=["database", "crm", "ops"],
+)
+def test_a_service_that_is_not_there_is_no_refusal(
+    programs: Programs, action: Action, fields: dict[str, str], env: dict[str, str]
+) -> None:
+    names = {f"DATABASE_{name}": "x" for name in ("NAME", "USER", "PASSWORD")}
+    ended = programs.run_here(action, fields, **names, **env)
+    assert (ended.exit_code, ended.output) == (75, "")
+    assert "cannot be reached" in ended.log
 
 
 @pytest.mark.parametrize(
