@@ -270,6 +270,32 @@ def test_a_job_of_somebody_else_is_not_adopted(
     )
 
 
+@pytest.mark.usefixtures("operator")
+def test_a_job_that_turns_up_for_an_ended_run_is_stopped(
+    server: ApiServer, kubelet: Kubelet, flow: str
+) -> None:
+    run = start(server, flow)
+    kubelet.perform(run, "one", {"m": 7})
+    kubelet.perform(run, "two", {})
+    assert verdict(server, run) == ("True", "Succeeded")
+    own = record(server, run, 0)["jobName"]
+    stray = server.get("job", own)
+    unit, uid = Unit(Role.DO, "one"), server.get("wfr", run)["metadata"]["uid"]
+    meta = {k: stray["metadata"][k] for k in ("labels", "annotations", "ownerReferences")}
+    meta["labels"]["workflow.do/try"] = "2"
+    meta["name"] = job_name(run, uid, unit, 2)
+    template = {"spec": stray["spec"]["template"]["spec"], "metadata": {"labels": meta["labels"]}}
+    for key in ("controller-uid", "job-name"):
+        for prefix in ("", "batch.kubernetes.io/"):
+            meta["labels"].pop(prefix + key, None)
+    body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta}
+    server.kubectl("create", "-f", "-", input={**body, "spec": {"template": template}})
+    await_value(
+        lambda: server.get("job", meta["name"])["spec"].get("suspend") is True, "it is suspended"
+    )
+    assert server.get("job", own)["spec"].get("suspend") is not True
+
+
 @pytest.mark.parametrize("what", ["the run", "its namespace"])
 def test_what_is_deleted_on_its_way_leaves_no_noise(
     api_server: ApiServer, tmp_path: Path, what: str

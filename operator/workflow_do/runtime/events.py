@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from workflow_do.api import names
-from workflow_do.engine.facts import Run
 from workflow_do.engine.timestamps import stamp
 from workflow_do.engine.transitions import Note
 from workflow_do.runtime import clock, logs
 from workflow_do.runtime.api import EVENTS, Api, ApiError
+from workflow_do.runtime.store import RunKey
 
 _MOST: Final = 500
 """How many status writes may be being told of; a flood beyond this is dropped."""
@@ -32,14 +32,14 @@ class Recorder:
         self._api = api
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def tell(self, run: Run, notes: Sequence[Note]) -> None:
+    def tell(self, key: RunKey, notes: Sequence[Note]) -> None:
         """Post the notes as Events of the run, in order, if there is room."""
         if not notes:
             return
         if len(self._tasks) >= _MOST:
-            _log.debug("too many Events on their way", run=run.name, lost=len(notes))
+            _log.debug("too many Events on their way", run=key.name, lost=len(notes))
             return
-        task = asyncio.create_task(self._post(run, notes), name=f"events of {run.name}")
+        task = asyncio.create_task(self._post(key, notes), name=f"events of {key.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -48,26 +48,26 @@ class Recorder:
         for task in self._tasks:
             task.cancel()
 
-    async def _post(self, run: Run, notes: Sequence[Note]) -> None:
+    async def _post(self, key: RunKey, notes: Sequence[Note]) -> None:
         for note in notes:
             try:
-                await self._api.create(EVENTS, run.namespace, _event(run, note))
+                await self._api.create(EVENTS, key.namespace, _event(key, note))
             except ApiError as error:
-                _log.debug("an Event was lost", run=run.name, reason=note.reason, error=str(error))
+                _log.debug("an Event was lost", run=key.name, reason=note.reason, error=str(error))
 
 
-def _event(run: Run, note: Note) -> dict[str, Any]:
+def _event(key: RunKey, note: Note) -> dict[str, Any]:
     time = stamp(clock.now())
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{run.name}.", "namespace": run.namespace},
+        "metadata": {"generateName": f"{key.name}.", "namespace": key.namespace},
         "involvedObject": {
             "apiVersion": names.API_VERSION,
             "kind": names.RUN.kind,
-            "namespace": run.namespace,
-            "name": run.name,
-            "uid": run.uid,
+            "namespace": key.namespace,
+            "name": key.name,
+            "uid": key.uid,
         },
         "type": note.type,
         "reason": note.reason,

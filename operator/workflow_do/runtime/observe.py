@@ -18,7 +18,6 @@ from workflow_do.engine.definition import Definition, action_names, parse_revisi
 from workflow_do.engine.facts import Observed, Pinning, Run, parse_run
 from workflow_do.engine.pinning import pin, pin_named
 from workflow_do.engine.problem import Problem
-from workflow_do.runtime import logs
 from workflow_do.runtime.api import (
     ACTIONS,
     EVENTS,
@@ -36,8 +35,6 @@ from workflow_do.runtime.store import Record, RunKey, Store, key_of
 _DEFINITIONS: Final = 256
 """How many parsed revisions are kept; a live run holds on to its own besides."""
 
-_log = logs.get("observe")
-
 
 class Observer:
     """Looks at runs; remembers parsed revisions, which never change."""
@@ -47,8 +44,9 @@ class Observer:
         self._store = store
         self._parsed: OrderedDict[tuple[str, str, str], Definition] = OrderedDict()
 
-    async def observe(self, key: RunKey, *, live: bool = False) -> Observed | None:
-        """The run and all that belongs to it; None where there is nothing to do about it.
+    async def observe(self, key: RunKey, *, live: bool = False) -> Observed | Problem | None:
+        """The run and all that belongs to it; a Problem where the run itself cannot be read, None
+        where there is nothing to do about it.
 
         Live where that is asked for, on the first touch, and where the store is in doubt.
         """
@@ -59,8 +57,7 @@ class Observer:
         if record is None:
             return None
         if not isinstance(record.run, Run):
-            self._tell(record)
-            return None
+            return record.run
         return Observed(
             run=record.run,
             definition=await self._definition(record, record.run),
@@ -144,15 +141,6 @@ class Observer:
     async def _warnings(self, namespace: str, uid: str) -> tuple[str, ...]:
         found = await self._api.list_all(EVENTS, namespace, fields=f"involvedObject.uid={uid}")
         return tuple(_message(event) for event in found.items if event.get("type") == "Warning")
-
-    def _tell(self, record: Record) -> None:
-        if isinstance(record.run, Problem):
-            _log.warning(
-                "the run cannot be read",
-                run=record.key.name,
-                namespace=record.key.namespace,
-                problem=record.run.message,
-            )
 
 
 def _message(event: dict[str, Any]) -> str:

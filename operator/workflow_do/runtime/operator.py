@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from workflow_do.runtime import clock
 from workflow_do.runtime.api import Api
@@ -27,6 +27,9 @@ from workflow_do.runtime.store import RunKey, Store, key_of
 
 Raw = Mapping[str, Any]
 Key = RunKey | DefinitionKey
+
+_SHORTEST_WAIT: Final = 0.1
+"""Seconds; a time to look at that has passed already must not become a loop without a pause."""
 
 
 class Operator:
@@ -118,7 +121,8 @@ class Operator:
             self.queue.add(key)
 
     def _look_at(self, key: RunKey, time: datetime) -> None:
-        self.queue.add_after(key, (time - clock.now()).total_seconds())
+        seconds = (time - clock.now()).total_seconds()
+        self.queue.add_after(key, max(_SHORTEST_WAIT, seconds))
 
     async def _work(self, key: Key) -> None:
         if isinstance(key, RunKey):

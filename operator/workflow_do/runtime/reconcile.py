@@ -13,13 +13,16 @@ from datetime import datetime
 from workflow_do.engine.effects import Plan
 from workflow_do.engine.facts import Observed
 from workflow_do.engine.plan import plan
-from workflow_do.engine.transitions import transitions
-from workflow_do.runtime import clock
+from workflow_do.engine.problem import Problem
+from workflow_do.engine.transitions import Note, transitions
+from workflow_do.runtime import clock, logs
 from workflow_do.runtime.events import Recorder
 from workflow_do.runtime.execute import Executor, RunGone
 from workflow_do.runtime.observe import Observer
 from workflow_do.runtime.status import StatusWriter, Written
 from workflow_do.runtime.store import RunKey
+
+_log = logs.get("reconcile")
 
 
 class TooManyTurns(Exception):
@@ -56,15 +59,22 @@ class Reconciler:
     async def _once(self, key: RunKey) -> bool:
         """One round; whether another may find more to do at once."""
         seen = await self._observer.observe(key)
-        if seen is None:
+        if not isinstance(seen, Observed):
+            self._tell(key, seen)
             return False
         seen, decided = await self._settle(key, seen)
         written = await self._writer.write(key, seen.run, decided.status)
         if written is Written.DONE:
-            self._recorder.tell(seen.run, transitions(seen.run.status, decided.status))
+            self._recorder.tell(key, transitions(seen.run.status, decided.status))
         if written is Written.SAME and decided.look_at is not None:
             self._look_at(key, decided.look_at)
         return written in (Written.DONE, Written.STALE)
+
+    def _tell(self, key: RunKey, problem: Problem | None) -> None:
+        """A run that cannot be read has no status to write into; somebody should know."""
+        if problem is not None:
+            self._recorder.tell(key, (Note("Warning", problem.reason, problem.message),))
+            _log.warning("the run cannot be read", run=str(key), problem=problem.message)
 
     async def _settle(self, key: RunKey, seen: Observed) -> tuple[Observed, Plan]:
         """Plan, and do what it asks for, until a plan asks for nothing but to be written down."""
@@ -73,7 +83,7 @@ class Reconciler:
             unheard = decided.needs_events - seen.job_events.keys()
             if decided.needs_live and not seen.live:
                 again = await self._observer.observe(key, live=True)
-                if again is None:
+                if not isinstance(again, Observed):
                     raise RunGone(str(key))
                 seen = replace(again, refusals=seen.refusals, job_events=seen.job_events)
             elif unheard:
