@@ -68,10 +68,10 @@ class Bench:
         assert answer.returncode == 0, answer.stderr
         return answer.stdout
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **changes: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [self.tool, *words],
-            env=self.environment,
+            env={**self.environment, **changes},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -165,6 +165,20 @@ def test_a_component_that_dies_at_start_is_named(bench: Bench, tmp_path: Path) -
     assert not cluster.kubeconfig.exists()
 
 
+def test_an_interrupted_build_leaves_nothing_half_made(bench: Bench, tmp_path: Path) -> None:
+    """Without a build cache even a small program takes long enough to be interrupted."""
+    binaries, compiled = tmp_path / "c" / "bin", tmp_path / "go-build"
+    process = bench.start(
+        "build", "node", WORKFLOW_DO_CACHE=str(tmp_path / "c"), GOCACHE=str(compiled)
+    )
+    wait_until(lambda: list(binaries.glob(".build-*")) and compiled.exists())
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert list(binaries.iterdir()) == []
+
+
 def test_half_written_records_do_no_harm(cluster: Cluster) -> None:
     """A machine that lost its power may leave any of the files empty."""
     cluster.create("--control-plane-only")

@@ -109,6 +109,15 @@ def test_too_long_a_path(bench: Bench, tmp_path: Path) -> None:
     assert_sentence(answer, "too long for a socket's path", "set WORKFLOW_DO_CACHE")
 
 
+def test_the_real_kind_takes_over_where_docker_is_chosen(bench: Bench) -> None:
+    bench.succeed("build", "kind")
+    real = bench.run("version", WORKFLOW_DO_CLUSTER="docker")
+    assert real.stdout.startswith("kind v")
+    assert " go1." in real.stdout
+    answer = bench.run("version", WORKFLOW_DO_CLUSTER="podman")
+    assert_sentence(answer, "WORKFLOW_DO_CLUSTER is 'podman'", "'docker' or 'onenode'")
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
