@@ -37,40 +37,68 @@ def main() -> None:
     try:
         settings = read_settings(os.environ)
         link = connection.from_environment()
+        logs.configure(settings.log_level, settings.log_format)
+        code = asyncio.run(serve(settings, link))
     except (ConfigError, connection.ConnectionFault) as error:
         print(f"workflow-do-operator: {error}", file=sys.stderr)
-        sys.exit(2)
-    logs.configure(settings.log_level, settings.log_format)
-    sys.exit(asyncio.run(serve(settings, link)))
+        code = 2
+    sys.exit(code)
+
+
+class Life:
+    """What the probes are told of, from the first moment on."""
+
+    def __init__(self) -> None:
+        self.operator: Operator | None = None
+        self.watches: asyncio.Task[None] | None = None
+
+    def busy(self) -> float:
+        """For how many seconds the slowest worker has been at one key."""
+        return self.operator.queue.oldest_busy() if self.operator is not None else 0.0
+
+    def watching(self) -> bool:
+        """Whether no watch has ended; before they begin they have not."""
+        return self.watches is None or not self.watches.done()
+
+    def ready(self) -> bool:
+        """Whether everything that is watched has been seen once."""
+        return self.operator is not None and self.operator.resync.caught_up.is_set()
 
 
 async def serve(settings: Settings, link: connection.Connection) -> int:
-    """Run until a signal, or until the watches end; the exit code."""
-    stop, halt = asyncio.Event(), asyncio.Event()
+    """Run until a signal, or until the watches end; the exit code.
+
+    Raises ConfigError if the port cannot be listened on.
+    """
+    stop, life = asyncio.Event(), Life()
     _on_signals(stop)
-    async with Api(link.server, link.session(limit=0)) as api:
+    async with (
+        probes.serve(settings.port, busy=life.busy, watching=life.watching, ready=life.ready),
+        Api(link.server, link.session(limit=0)) as api,
+    ):
         if not await _unless(stop, _wait_for_kinds(api, link.server)):
             return 0
-        operator = Operator(api, settings)
-        work = asyncio.create_task(operator.run(settings.resync_seconds), name="operator")
-        watches = asyncio.create_task(
-            watch(settings.namespaces, operator, link, halt, lambda: _on_signals(stop)),
-            name="watches",
-        )
-        try:
-            async with probes.serve(
-                settings.port,
-                busy=operator.queue.oldest_busy,
-                watching=lambda: not watches.done(),
-                ready=operator.resync.caught_up.is_set,
-            ):
-                _log.info("running", version=__version__, namespaces=settings.namespaces or "all")
-                return await _until_end(stop, work, watches)
-        finally:
-            await _end(work)
-            halt.set()
-            await asyncio.wait((watches,), timeout=_GRACE)
-            await _end(watches)
+        return await _operate(settings, link, api, stop, life)
+
+
+async def _operate(
+    settings: Settings, link: connection.Connection, api: Api, stop: asyncio.Event, life: Life
+) -> int:
+    operator, halt = Operator(api, settings), asyncio.Event()
+    work = asyncio.create_task(operator.run(settings.resync_seconds), name="operator")
+    watches = asyncio.create_task(
+        watch(settings.namespaces, operator, link, halt, lambda: _on_signals(stop)),
+        name="watches",
+    )
+    life.operator, life.watches = operator, watches
+    _log.info("running", version=__version__, namespaces=settings.namespaces or "all")
+    try:
+        return await _until_end(stop, work, watches)
+    finally:
+        await _end(work)
+        halt.set()
+        await asyncio.wait((watches,), timeout=_GRACE)
+        await _end(watches)
 
 
 async def _wait_for_kinds(api: Api, server: str) -> None:

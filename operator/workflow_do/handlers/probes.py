@@ -12,6 +12,8 @@ from typing import Final
 
 from aiohttp import web
 
+from workflow_do.runtime.config import ConfigError
+
 MAX_BUSY_SECONDS: Final = 60.0
 """No look at a run takes this long: every call has a timeout of 15 s."""
 
@@ -27,7 +29,8 @@ async def serve(
     """Serve both until the block ends.
 
     `busy` tells for how many seconds the slowest worker has been at one key, `watching` whether
-    the watches live, `ready` whether everything has been listed. OSError if the port is taken.
+    the watches live, `ready` whether everything has been listed. ConfigError if the port cannot
+    be listened on.
     """
 
     async def healthz(_: web.Request) -> web.Response:
@@ -47,7 +50,17 @@ async def serve(
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=port).start()
+        await _listen(runner, port)
         yield
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, port: int) -> None:
+    try:
+        await web.TCPSite(runner, port=port).start()
+    except OSError as error:
+        raise ConfigError(
+            f"WORKFLOW_DO_PORT is {port}, which cannot be listened on ({error.strerror}); "
+            "give a free port."
+        ) from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -50,15 +52,45 @@ def test_what_cannot_be_used_is_told_in_one_sentence(
     assert value in told
 
 
+def test_a_port_that_is_taken_is_told_in_one_sentence(nowhere: str) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        process = start(KUBECONFIG=nowhere, WORKFLOW_DO_PORT=port)
+        _, told = process.communicate(timeout=8)
+    assert process.returncode == 2
+    assert len(told.splitlines()) == 1
+    assert f"WORKFLOW_DO_PORT is {port}" in told
+
+
 def test_it_waits_for_an_api_server_and_stops_at_once_when_told(nowhere: str) -> None:
-    with start(KUBECONFIG=nowhere, WORKFLOW_DO_LOG_FORMAT="console") as process:
+    port = free_port()
+    with start(
+        KUBECONFIG=nowhere, WORKFLOW_DO_LOG_FORMAT="console", WORKFLOW_DO_PORT=port
+    ) as process:
         assert process.stderr is not None
         line = process.stderr.readline()
         assert "waiting for the API server" in line
         assert "127.0.0.1:1" in line
         assert process.poll() is None
+        assert (ask(port, "healthz"), ask(port, "readyz")) == (200, 503)
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=5) == 0
         assert time.monotonic() - begun < 2
         assert process.stderr.read() == ""
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def ask(port: str, path: str) -> int:
+    """The status code of a probe."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=3)
+    try:
+        connection.request("GET", f"/{path}")
+        return connection.getresponse().status
+    finally:
+        connection.close()
