@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from hack.deploy import Cluster, image_prefix
 
 Raw = dict[str, Any]
@@ -69,7 +68,8 @@ class Bench:
 
     def apply(self, *objects: Raw) -> None:
         """Apply objects, all at once."""
-        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
+        bundle = {"apiVersion": "v1", "kind": "List", "items": objects}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(bundle))
 
     def start(self, flow: str, body: Any = None, name: str | None = None) -> str:
         """Create a run with `kubectl create`; its name."""
@@ -80,7 +80,7 @@ class Bench:
             "metadata": meta,
             "spec": {"workflowName": flow, "trigger": {"type": "api", "body": body}},
         }
-        text = self.kubectl("create", "-f", "-", "-o", "name", stdin=yaml.safe_dump(run))
+        text = self.kubectl("create", "-f", "-", "-o", "name", stdin=json.dumps(run))
         return text.strip().partition("/")[2]
 
     def finish(self, run: str, seconds: int = 60) -> Raw:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from support.world import World, action, step, workflow
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from support.world import World, action, step, workflow
 
+from support.world import World, action, step, workflow
 from workflow_do.api.names import MAX_INPUT_BYTES
 
 TELL = {"action": "tell", "input": {"text": "{{ failure.step }}: {{ failure.reason }}"}}

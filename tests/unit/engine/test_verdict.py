@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.world import START, World, action, step, workflow
 
+from support.world import START, World, action, step, workflow
 from workflow_do.engine.timestamps import stamp
 
 
