@@ -19,7 +19,7 @@ from workflow_do.engine.identity import Role, Unit, job_name
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(90)]
 API = "workflow.do/v1alpha1"
-STORY = {"Started", "StepStarted", "StepSucceeded", "Succeeded"}
+STORY = {"Started", "Succeeded"}
 _numbers = itertools.count(1)
 
 

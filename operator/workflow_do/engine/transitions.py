@@ -1,6 +1,6 @@
 """The Kubernetes Events of one status write: what changed that a person wants to be told.
 
-Only start, finish and failure; an Event is told by the write that made it true, so that it is
+Only start, finish and failure (each Event is a POST); an Event is told by the write that made it true, so that it is
 told once.
 """
 
@@ -48,11 +48,7 @@ def _units(old: RunStatus, new: RunStatus) -> Iterator[Note]:
 
 def _unit(name: str, record: UnitStatus) -> Iterator[Note]:
     state = record.state
-    if state is StepState.RUNNING:
-        yield Note("Normal", "StepStarted", f"{name}: Job {record.job_name}")
-    elif state is StepState.SUCCEEDED:
-        yield Note("Normal", "StepSucceeded", name)
-    elif state.terminal:
+    if state.terminal and state is not StepState.SUCCEEDED:
         yield Note("Warning", record.reason or state.value, f"{name}: {record.message or state}")
 
 
