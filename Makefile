@@ -71,7 +71,7 @@ test-cluster: $(SETUP) ## the embedded cluster tool itself
 
 .PHONY: test-e2e
 test-e2e: $(SETUP) ## on a whole cluster, with the operator installed by the chart
-	@$(BIN)/python -m pytest tests/e2e --timeout=300 -o timeout_func_only=true \
+	@$(BIN)/python -m pytest tests/e2e --timeout=300 -o timeout_func_only=true --durations=8 \
 	  --cluster-name=workflow-do-e2e --kind-bin=$(KIND) \
 	  --kind-kubectl-bin=$$([ $(CLUSTER) = current ] && command -v kubectl || $(KIND) path kubectl)
 

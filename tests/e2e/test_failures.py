@@ -150,10 +150,21 @@ CASES = [
 ]
 
 
+NEVER_BEGUN = [
+    pytest.param("no-such-flow", "WorkflowNotFound", id="no-workflow"),
+    pytest.param("no-action", "ActionNotFound", id="no-action"),
+    pytest.param("no-root", "WorkflowNotReady", id="undefined-root"),
+]
+UNUSABLE = (
+    workflow("no-action", step("it", "no-such-action"), onFailure={"action": "tell"}),
+    workflow("no-root", step("it", "tell", x="{{ nope }}"), onFailure={"action": "tell"}),
+)
+
+
 @pytest.fixture(scope="module")
 def started(shared: Bench) -> dict[str, str]:
     """Every case started: its name → the run's name."""
-    shared.apply(ECHO, *[c.action for c in CASES])
+    shared.apply(ECHO, *UNUSABLE, *[c.action for c in CASES])
     flows = [
         workflow(
             c.name, step("it", c.action["metadata"]["name"], **(c.input or {})), onFailure=HANDLER
@@ -161,7 +172,8 @@ def started(shared: Bench) -> dict[str, str]:
         for c in CASES
     ]
     shared.apply(*flows)
-    return {c.name: shared.start(c.name, {"word": "seven"}) for c in CASES}
+    names = [*(str(p.values[0]) for p in NEVER_BEGUN), *(c.name for c in CASES)]
+    return {name: shared.start(name, {"word": "seven"}) for name in names}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
@@ -206,29 +218,11 @@ def test_an_output_of_4095_bytes_is_taken_whole(shared: Bench) -> None:
     assert record(run, "it")["output"] == {"a": "x" * 4086}
 
 
-NEVER_BEGUN = [
-    pytest.param("no-such-flow", None, "WorkflowNotFound", id="no-workflow"),
-    pytest.param(
-        "no-action",
-        workflow("no-action", step("it", "no-such-action"), onFailure={"action": "tell"}),
-        "ActionNotFound",
-        id="no-action",
-    ),
-    pytest.param(
-        "no-root",
-        workflow("no-root", step("it", "tell", x="{{ nope }}"), onFailure={"action": "tell"}),
-        "WorkflowNotReady",
-        id="undefined-root",
-    ),
-]
-
-
-@pytest.mark.parametrize(("flow", "definition", "reason"), NEVER_BEGUN)
+@pytest.mark.parametrize(("flow", "reason"), NEVER_BEGUN)
 def test_a_run_without_a_usable_definition_waits_20_seconds_and_ends(
-    flow: str, definition: Raw | None, reason: str, shared: Bench
+    flow: str, reason: str, shared: Bench, started: dict[str, str]
 ) -> None:
-    shared.apply(ECHO, *([definition] if definition else []))
-    run = shared.finish(shared.start(flow), 40)
+    run = shared.finish(started[flow], 60)
     assert verdict(run) == ("False", reason), run["status"]
     assert shared.jobs(run) == []
     assert "onFailure" not in run["status"]
