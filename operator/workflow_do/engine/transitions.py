@@ -1,7 +1,7 @@
 """The Kubernetes Events of one status write: what changed that a person wants to be told.
 
-Only start, finish and failure (each Event is a POST); an Event is told by the write that made it true, so that it is
-told once.
+Only start, finish and failure, since each Event is a POST. An Event is told by the write that made
+it true, so that it is told once.
 """
 
 from __future__ import annotations
