@@ -9,6 +9,7 @@ from pydantic import Field
 from workflow_do.api.action import Schema
 from workflow_do.api.base import Json, Name, Spec, Status, keyed_by
 from workflow_do.api.conditions import Condition
+from workflow_do.api.housekeeping import Housekeeping
 from workflow_do.api.names import MAX_STEPS
 
 StepId = Annotated[
@@ -54,7 +55,7 @@ class Handler(Spec):
     input: Input = Field(default_factory=dict)
 
 
-class WorkflowSpec(Spec):
+class WorkflowSpec(Housekeeping):
     """The process: what starts it, its steps, and what to do when one fails."""
 
     title: Annotated[str | None, Field(max_length=200, description="For people.")] = None
