@@ -40,6 +40,8 @@ MANAGED_BY: Final = "workflow-do"
 
 ANNOTATION_SEQ: Final = f"{GROUP}/seq"
 ANNOTATION_INPUT_HASH: Final = f"{GROUP}/input-hash"
+ANNOTATION_JOBS_DELETED: Final = f"{GROUP}/jobs-deleted"
+"""On a completed run: when its Jobs were deleted."""
 
 CONTAINER: Final = "action"
 """The name of the container that runs the action; others (injected sidecars) do not count."""

@@ -1,7 +1,8 @@
 """To which revision a run is pinned: the frozen Workflow and Actions, found by their content.
 
 Works on live objects (watches are unordered): equal content has an equal hash and so an equal
-name, and is stored once however many runs ask for it at the same time.
+name, and is stored once however many runs ask for it at the same time. Fields of the Workflow that
+are read live and say nothing of the process are not content: changing them is no new revision.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from workflow_do.api import names
+from workflow_do.api.housekeeping import HOUSEKEEPING_FIELDS
 from workflow_do.api.reasons import Reason
 from workflow_do.engine.definition import Definition, action_names, define, parse_revision
 from workflow_do.engine.facts import Pinning, Raw, Run
@@ -17,6 +19,8 @@ from workflow_do.engine.identity import hash_of
 from workflow_do.engine.problem import Problem
 
 _HASH_CHARS: Final = 10
+_LIVE_FIELDS: Final = HOUSEKEEPING_FIELDS | {"suspend"}
+"""Fields of a Workflow that are read from the live object, never from a revision."""
 
 
 def pin(
@@ -32,17 +36,25 @@ def pin(
             Reason.WORKFLOW_NOT_FOUND,
             f"there is no Workflow {wanted!r} in namespace {run.namespace!r}: apply it",
         )
-    spec = workflow.get("spec") or {}
-    used = sorted(action_names(spec) & actions.keys())
-    specs = {name: actions[name].get("spec") or {} for name in used}
-    content = hash_of({"workflow": spec, "actions": specs})
-    revision = f"{wanted}-{content[:_HASH_CHARS]}"
-    definition = define(wanted, spec, specs, revision)
+    content = _content(workflow, actions)
+    revision = _revision_name(wanted, content)
+    definition = define(wanted, content["workflow"], content["actions"], revision)
     if isinstance(definition, Problem):
         return definition
     known = any((r.get("metadata") or {}).get("name") == revision for r in revisions)
-    manifest = None if known else _manifest(run, definition, content, spec, specs, revisions)
+    manifest = None if known else _manifest(run, definition, content, revisions)
     return Pinning(definition, manifest)
+
+
+def current_revision(workflow: Raw, actions: Mapping[str, Raw]) -> str:
+    """The name of the revision that a run started now would be pinned to, were it usable."""
+    meta = workflow.get("metadata") or {}
+    return _revision_name(str(meta.get("name", "")), _content(workflow, actions))
+
+
+def _revision_name(workflow_name: str, content: Raw) -> str:
+    """The name of the revision of some content."""
+    return f"{workflow_name}-{hash_of(content)[:_HASH_CHARS]}"
 
 
 def pin_named(run: Run, revision: Raw | None) -> Pinning | Problem:
@@ -62,13 +74,18 @@ def pin_named(run: Run, revision: Raw | None) -> Pinning | Problem:
     return Pinning(definition, None)
 
 
+def _content(workflow: Raw, actions: Mapping[str, Raw]) -> dict[str, Any]:
+    """What a revision freezes: the Workflow's spec, and the specs of its Actions that are there."""
+    spec = {k: v for k, v in (workflow.get("spec") or {}).items() if k not in _LIVE_FIELDS}
+    used = sorted(action_names(spec) & actions.keys())
+    return {
+        "workflow": spec,
+        "actions": {name: dict(actions[name].get("spec") or {}) for name in used},
+    }
+
+
 def _manifest(
-    run: Run,
-    definition: Definition,
-    content: str,
-    spec: Raw,
-    specs: Mapping[str, Raw],
-    revisions: Sequence[Raw],
+    run: Run, definition: Definition, content: Raw, revisions: Sequence[Raw]
 ) -> dict[str, Any]:
     return {
         "apiVersion": names.API_VERSION,
@@ -84,9 +101,8 @@ def _manifest(
         "spec": {
             "workflowName": definition.workflow_name,
             "revision": 1 + max((_number(r) for r in revisions), default=0),
-            "contentHash": content,
-            "workflow": dict(spec),
-            "actions": {name: dict(s) for name, s in specs.items()},
+            "contentHash": hash_of(content),
+            **content,
         },
     }
 
