@@ -9,17 +9,27 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from support.kubelet import await_value
 
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 class OperatorProcess:
-    """Start it, stop it, kill it, start it again: one log for all its lives."""
+    """Start it, stop it, kill it, start it again: one log for all its lives.
 
-    def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
+    `environment` is added to the one it would have. Its lives take the lease over from each other
+    at once, as those of a container do; processes with another POD_NAME wait until it runs out.
+    """
+
+    def __init__(
+        self, kubeconfig: Path, namespace: str, log: Path, environment: Mapping[str, str] = _NOTHING
+    ) -> None:
         self.log = log
         self._port = _free_port()
         self._environment = {
@@ -28,18 +38,26 @@ class OperatorProcess:
             "WORKFLOW_DO_NAMESPACES": namespace,
             "WORKFLOW_DO_PORT": str(self._port),
             "WORKFLOW_DO_RESYNC_SECONDS": "5",
+            "POD_NAME": "operator",
+            "POD_NAMESPACE": "default",
+            "WORKFLOW_DO_LEASE_NAME": f"operator-of-{namespace}",
+            **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, ready: bool = True) -> None:
-        """Start it; `ready`: return when it has seen everything once."""
+        """Start it; `ready`: return when it leads and has seen everything once."""
         command = [sys.executable, "-m", "workflow_do.handlers.main"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         if ready:
-            await_value(lambda: self._is("readyz"), f"the operator is ready ({self.log})", 30)
+            self.await_role("leading")
+
+    def await_role(self, role: str, seconds: float = 30) -> None:
+        """Return once it is ready as `leading` or `standby`."""
+        await_value(lambda: self.ask("readyz").startswith(role), f"{role} ({self.log})", seconds)
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 2) -> int:
         """Signal it and wait; its exit code. TimeoutExpired if it takes longer."""
@@ -51,9 +69,34 @@ class OperatorProcess:
         """End it without a chance to do anything."""
         self.stop(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Stop its every thread where it stands."""
+        self._send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on as if nothing had been."""
+        self._send(signal.SIGCONT)
+
+    def wait(self, seconds: float = 10) -> int:
+        """The exit code, once it has ended by itself."""
+        assert self._process is not None
+        return self._process.wait(timeout=seconds)
+
+    def _send(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def runs(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def ready(self) -> bool:
+        """Whether it says that it leads and has seen everything; False where it does not live."""
+        return self.runs() and self.ask("readyz").startswith("leading")
+
     def healthy(self) -> bool:
         """Whether it says that it is."""
-        return self._is("healthz")
+        return self.ask("healthz") != ""
 
     def text(self) -> str:
         """Everything it has logged."""
@@ -65,14 +108,15 @@ class OperatorProcess:
             self._process.kill()
             self._process.wait(timeout=5)
 
-    def _is(self, path: str) -> bool:
+    def ask(self, path: str) -> str:
+        """What a probe says; empty unless that is good news."""
         assert self._process is not None
         assert self._process.poll() is None, f"the operator has ended:\n{self.text()[-4000:]}"
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/{path}", timeout=5) as got:
-                return bool(got.status == 200)
+                return str(got.read().decode())
         except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
+            return ""
 
 
 @contextmanager

@@ -1,7 +1,9 @@
-"""The operator's process: settings, one event loop, a clean end.
+"""The operator's process: settings, one event loop, the lease, a clean end.
 
-Waits for an API server and for our kinds as long as it takes; once the watches run, their end is
-the end of the process, because a blind operator is worse than one that is started anew.
+Waits for an API server, for our kinds and for the lease as long as it takes; watches and works
+only while it leads. Once the watches run, their end is the end of the process, because a blind
+operator is worse than one that is started anew; so is the loss of the lease, at once and without
+a last word to the API server.
 """
 
 from __future__ import annotations
@@ -11,15 +13,17 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from workflow_do import __version__
 from workflow_do.api import names
 from workflow_do.handlers import probes
+from workflow_do.handlers.probes import Readiness
 from workflow_do.handlers.watching import watch
 from workflow_do.runtime import connection, logs
 from workflow_do.runtime.api import Api, ApiError
 from workflow_do.runtime.config import ConfigError, Settings, read_settings
+from workflow_do.runtime.lease import Lease, LeaseLost
 from workflow_do.runtime.operator import Operator
 
 _KINDS: Final = frozenset(
@@ -33,7 +37,7 @@ _log = logs.get("main")
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 stopped, 1 the watches ended, 2 a setting cannot be used."""
+    """Entry point. Exit codes: 0 stopped, 1 watches or lease lost, 2 a setting cannot be used."""
     try:
         settings = read_settings(os.environ)
         link = connection.from_environment()
@@ -49,6 +53,7 @@ class Life:
     """What the probes are told of, from the first moment on."""
 
     def __init__(self) -> None:
+        self.lease: Lease | None = None
         self.operator: Operator | None = None
         self.watches: asyncio.Task[None] | None = None
 
@@ -60,30 +65,55 @@ class Life:
         """Whether no watch has ended; before they begin they have not."""
         return self.watches is None or not self.watches.done()
 
-    def ready(self) -> bool:
-        """Whether everything that is watched has been seen once."""
-        return self.operator is not None and self.operator.resync.caught_up.is_set()
+    def readiness(self) -> Readiness:
+        """Ready is who stands by, and who leads and has seen everything once.
+
+        A rolling update waits for new Pods to be ready before it ends old ones, so those that
+        cannot lead yet must be.
+        """
+        if self.operator is not None:
+            caught_up = self.operator.resync.caught_up.is_set()
+            return Readiness(caught_up, "leading" if caught_up else "leading, still listing")
+        if self.lease is not None and self.lease.competing:
+            return Readiness(True, f"standby; {self.lease.holder or 'nobody'} leads")
+        return Readiness(False, "waiting for the API server")
 
 
 async def serve(settings: Settings, link: connection.Connection) -> int:
-    """Run until a signal, or until the watches end; the exit code.
+    """Run until a signal, until the watches end or the lease is lost; the exit code.
 
     Raises ConfigError if the port cannot be listened on.
     """
     stop, life = asyncio.Event(), Life()
     _on_signals(stop)
-    async with (
-        probes.serve(settings.port, busy=life.busy, watching=life.watching, ready=life.ready),
-        Api(link.server, link.session(limit=0)) as api,
-    ):
-        if not await _unless(stop, _wait_for_kinds(api, link.server)):
+    probing = probes.serve(
+        settings.port, busy=life.busy, watching=life.watching, readiness=life.readiness
+    )
+    # The lease has a client of its own: nothing queues before a renewal.
+    async with probing, Api(link.server, link.session(limit=0)) as own:
+        lease = Lease(own, settings.lease_namespace, settings.lease_name, settings.pod)
+        life.lease = lease
+        if not await _unless(stop, _until_leading(own, link.server, lease)):
+            await lease.release()
             return 0
-        return await _operate(settings, link, api, stop, life)
+        async with Api(link.server, link.session(limit=0), guard=lease.check) as api:
+            return await _operate(settings, link, api, lease, stop, life)
+
+
+async def _until_leading(api: Api, server: str, lease: Lease) -> None:
+    await _wait_for_kinds(api, server)
+    await lease.acquire()
 
 
 async def _operate(
-    settings: Settings, link: connection.Connection, api: Api, stop: asyncio.Event, life: Life
+    settings: Settings,
+    link: connection.Connection,
+    api: Api,
+    lease: Lease,
+    stop: asyncio.Event,
+    life: Life,
 ) -> int:
+    keeping = asyncio.create_task(_keep(lease), name="lease")
     operator, halt = Operator(api, settings), asyncio.Event()
     work = asyncio.create_task(operator.run(settings.resync_seconds), name="operator")
     watches = asyncio.create_task(
@@ -93,12 +123,29 @@ async def _operate(
     life.operator, life.watches = operator, watches
     _log.info("running", version=__version__, namespaces=settings.namespaces or "all")
     try:
-        return await _until_end(stop, work, watches)
+        return await _until_end(stop, work, watches, keeping)
     finally:
+        # In this order: whoever takes over must find that nothing is written here any more.
         await _end(work)
+        await _end(keeping)
         halt.set()
+        await lease.release()
         await asyncio.wait((watches,), timeout=_GRACE)
         await _end(watches)
+
+
+async def _keep(lease: Lease) -> None:
+    try:
+        await lease.keep()
+    except LeaseLost as error:
+        _leave(error)
+
+
+def _leave(error: LeaseLost) -> NoReturn:
+    """End the process here and now: a last turn of the loop might write."""
+    _log.error("has lost the lease; the process must start anew", why=str(error))
+    sys.stderr.flush()
+    os._exit(1)
 
 
 async def _wait_for_kinds(api: Api, server: str) -> None:

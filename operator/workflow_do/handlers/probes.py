@@ -1,4 +1,4 @@
-"""Health over HTTP: /healthz (alive) and /readyz (has seen everything once).
+"""Health over HTTP: /healthz (alive) and /readyz (does its part, and which one that is).
 
 Served on the operator's own event loop: when that is stuck neither answers, which a probe counts
 as a failure, too.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
@@ -18,19 +19,26 @@ MAX_BUSY_SECONDS: Final = 60.0
 """No look at a run takes this long: every call has a timeout of 15 s."""
 
 
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether this process does its part, and a line for people."""
+
+    ready: bool
+    text: str
+
+
 @asynccontextmanager
 async def serve(
     port: int,
     *,
     busy: Callable[[], float],
     watching: Callable[[], bool],
-    ready: Callable[[], bool],
+    readiness: Callable[[], Readiness],
 ) -> AsyncIterator[None]:
     """Serve both until the block ends.
 
     `busy` tells for how many seconds the slowest worker has been at one key, `watching` whether
-    the watches live, `ready` whether everything has been listed. ConfigError if the port cannot
-    be listened on.
+    the watches live. ConfigError if the port cannot be listened on.
     """
 
     async def healthz(_: web.Request) -> web.Response:
@@ -41,9 +49,8 @@ async def serve(
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        if not ready():
-            return web.Response(status=503, text="still listing\n")
-        return web.Response(text="ok\n")
+        found = readiness()
+        return web.Response(status=200 if found.ready else 503, text=f"{found.text}\n")
 
     app = web.Application()
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])

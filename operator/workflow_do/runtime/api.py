@@ -1,13 +1,14 @@
 """A small client of the Kubernetes API: raw dicts over one session, with typed refusals.
 
 Decides what an HTTP answer means (gone, a conflict, a definite no, or no answer) and how many
-calls go out at once; never what to do about it. Bodies and credentials are never logged.
+calls go out at once; never what to do about it. Bodies and credentials are never logged. Asks a
+guard before everything that writes, so that no writer can forget to.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -92,13 +93,27 @@ class Listing:
     version: int
 
 
-class Api:
-    """Calls to one API server; close it by leaving its `async with`."""
+def _allow() -> None:
+    """The guard of a client that nothing holds back."""
 
-    def __init__(self, server: str, session: aiohttp.ClientSession, at_once: int = _AT_ONCE):
+
+class Api:
+    """Calls to one API server; close it by leaving its `async with`.
+
+    `guard` is called right before each write is sent; what it raises is raised, and nothing sent.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        session: aiohttp.ClientSession,
+        at_once: int = _AT_ONCE,
+        guard: Callable[[], None] = _allow,
+    ) -> None:
         self._server = server
         self._session = session
         self._room = asyncio.Semaphore(at_once)
+        self._guard = guard
 
     async def __aenter__(self) -> Api:
         return self
@@ -186,16 +201,16 @@ class Api:
         data = orjson.dumps(body) if body is not None else None
         sent = {"Content-Type": "application/json", **(headers or {})}
         try:
-            async with (
-                self._room,
-                self._session.request(
+            async with self._room:
+                if method != "GET":
+                    self._guard()  # here, not where it was decided: there may have been a queue
+                async with self._session.request(
                     method, self._server + path, data=data, params=query, headers=sent
-                ) as answer,
-            ):
-                content = await answer.read()
-                if answer.status < 300:
-                    return _parse(content)
-                raise _error(answer.status, answer.headers, content)
+                ) as answer:
+                    content = await answer.read()
+                    if answer.status < 300:
+                        return _parse(content)
+                    raise _error(answer.status, answer.headers, content)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             what = str(error) or type(error).__name__
             raise Unavailable(f"{method} {path}: {what}"[:_MESSAGE_CHARS]) from error

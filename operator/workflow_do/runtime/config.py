@@ -15,6 +15,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "console"]
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_POD = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _PREFIX = "WORKFLOW_DO_"
 
 
@@ -24,7 +25,11 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How this operator runs. No namespaces means: all of them."""
+    """How this operator runs. No namespaces means: all of them.
+
+    `pod` is the name of the Pod it runs in, "" outside of one. Of the operators with one and the
+    same lease, one works at a time.
+    """
 
     namespaces: tuple[str, ...] = ()
     log_level: LogLevel = "info"
@@ -32,18 +37,26 @@ class Settings:
     port: int = 8080
     resync_seconds: float = 15.0
     workers: int = 64
+    pod: str = ""
+    lease_namespace: str = "default"
+    lease_name: str = "workflow-do"
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """The settings in `environ`; a ConfigError names the variable that is wrong."""
     base = Settings()
+    namespaces = _namespaces(environ.get(_PREFIX + "NAMESPACES", ""))
+    home = namespaces[0] if namespaces else base.lease_namespace
     return Settings(
-        namespaces=_namespaces(environ.get(_PREFIX + "NAMESPACES", "")),
+        namespaces=namespaces,
         log_level=cast(LogLevel, _choice(environ, "LOG_LEVEL", LogLevel, base.log_level)),
         log_format=cast(LogFormat, _choice(environ, "LOG_FORMAT", LogFormat, base.log_format)),
         port=_whole(environ, "PORT", base.port, 1, 65535),
         resync_seconds=_whole(environ, "RESYNC_SECONDS", int(base.resync_seconds), 1, 3600),
         workers=_whole(environ, "WORKERS", base.workers, 1, 1000),
+        pod=_name(environ, "POD_NAME", base.pod, _POD),
+        lease_namespace=_name(environ, "POD_NAMESPACE", home, _NAMESPACE),
+        lease_name=_name(environ, _PREFIX + "LEASE_NAME", base.lease_name, _POD),
     )
 
 
@@ -56,6 +69,18 @@ def _namespaces(text: str) -> tuple[str, ...]:
                 "give names separated by commas, or nothing for all namespaces."
             )
     return names
+
+
+def _name(environ: Mapping[str, str], variable: str, default: str, form: re.Pattern[str]) -> str:
+    text = environ.get(variable, "").strip()
+    if not text:
+        return default
+    if not form.fullmatch(text):
+        raise ConfigError(
+            f"{variable} is {text[:80]!r}, which no object can be called; give its name in small "
+            "letters, digits and dashes, or nothing."
+        )
+    return text
 
 
 def _choice(environ: Mapping[str, str], name: str, kind: object, default: str) -> str:

@@ -20,6 +20,9 @@ def test_everything_set() -> None:
             "WORKFLOW_DO_PORT": "9000",
             "WORKFLOW_DO_RESYNC_SECONDS": "30",
             "WORKFLOW_DO_WORKERS": "8",
+            "WORKFLOW_DO_LEASE_NAME": "other",
+            "POD_NAME": "wdo-7d9f-x2k",
+            "POD_NAMESPACE": "ops",
         }
     ) == Settings(
         namespaces=("team-a", "team-b"),
@@ -28,7 +31,14 @@ def test_everything_set() -> None:
         port=9000,
         resync_seconds=30,
         workers=8,
+        pod="wdo-7d9f-x2k",
+        lease_namespace="ops",
+        lease_name="other",
     )
+
+
+def test_outside_of_a_pod_the_lease_is_in_the_first_namespace() -> None:
+    assert read_settings({"WORKFLOW_DO_NAMESPACES": "b,a"}).lease_namespace == "b"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +52,7 @@ def test_everything_set() -> None:
         ("PORT", "http", "from 1 to 65535"),
         ("PORT", "-1", "from 1 to 65535"),
         ("RESYNC_SECONDS", "0.5", "from 1 to 3600"),
+        ("LEASE_NAME", "Mine", "small letters"),
     ],
 )
 def test_a_bad_value_is_named_with_its_cure(name: str, value: str, cure: str) -> None:
@@ -50,3 +61,9 @@ def test_a_bad_value_is_named_with_its_cure(name: str, value: str, cure: str) ->
     assert f"WORKFLOW_DO_{name}" in str(told.value)
     assert cure in str(told.value)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("POD_NAME", "a_b"), ("POD_NAMESPACE", "a.b")])
+def test_a_place_that_cannot_be(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        read_settings({name: value})

@@ -8,20 +8,29 @@ import socket
 import aiohttp
 import pytest
 
-from workflow_do.handlers.probes import MAX_BUSY_SECONDS, serve
+from workflow_do.handlers.probes import MAX_BUSY_SECONDS, Readiness, serve
 
 
-def ask(path: str, *, busy: float = 0, watching: bool = True, ready: bool = True) -> int:
-    async def test() -> int:
+def ask(
+    path: str, *, busy: float = 0, watching: bool = True, ready: bool = True
+) -> tuple[int, str]:
+    """Status and text of an answer."""
+
+    async def test() -> tuple[int, str]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         async with (
-            serve(port, busy=lambda: busy, watching=lambda: watching, ready=lambda: ready),
+            serve(
+                port,
+                busy=lambda: busy,
+                watching=lambda: watching,
+                readiness=lambda: Readiness(ready, "this is why"),
+            ),
             aiohttp.ClientSession() as session,
             session.get(f"http://127.0.0.1:{port}{path}") as answer,
         ):
-            return answer.status
+            return answer.status, await answer.text()
 
     return asyncio.run(test())
 
@@ -32,9 +41,9 @@ def ask(path: str, *, busy: float = 0, watching: bool = True, ready: bool = True
     ids=["idle", "busy", "stuck", "blind"],
 )
 def test_healthz(busy: float, watching: bool, code: int) -> None:
-    assert ask("/healthz", busy=busy, watching=watching) == code
+    assert ask("/healthz", busy=busy, watching=watching)[0] == code
 
 
 @pytest.mark.parametrize(("ready", "code"), [(True, 200), (False, 503)])
 def test_readyz(ready: bool, code: int) -> None:
-    assert ask("/readyz", ready=ready) == code
+    assert ask("/readyz", ready=ready) == (code, "this is why\n")
