@@ -57,20 +57,31 @@ generate: $(SETUP) ## write the generated files anew (CRDs, reasons page)
 lock: $(SETUP) ## pin the requirements anew, with hashes and without index lines
 	@$(BIN)/python hack/lock.py
 
+.PHONY: postgres
+postgres:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { \
+	  echo "setup: Debian's postgresql, for the tests of the onboarding example"; \
+	  mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends postgresql >/dev/null; }
+
+.PHONY: programs
+programs: ## build Kubernetes and its tools into the cache (minutes, the first time)
+	@$(KIND) build && $(KIND) build busybox
+
 .PHONY: test-unit
-test-unit: $(SETUP) ## the fast tests: no cluster
+test-unit: $(SETUP) postgres ## the fast tests: no cluster
 	@$(BIN)/pytest tests/unit
 
 .PHONY: test-component
-test-component: $(SETUP) ## against a real API server (the control plane alone)
+test-component: $(SETUP) programs ## against a real API server (the control plane alone)
 	@$(BIN)/pytest tests/component
 
 .PHONY: test-cluster
-test-cluster: $(SETUP) ## the embedded cluster tool itself
+test-cluster: $(SETUP) programs ## the embedded cluster tool itself
 	@$(BIN)/pytest tests/cluster
 
 .PHONY: test-e2e
-test-e2e: $(SETUP) ## on a whole cluster, with the operator installed by the chart
+test-e2e: $(SETUP) programs images ## on a whole cluster, with the operator installed by the chart
 	@$(BIN)/python -m pytest tests/e2e --timeout=300 -o timeout_func_only=true --durations=8 \
 	  --cluster-name=workflow-do-e2e --kind-bin=$(KIND) \
 	  --kind-kubectl-bin=$$([ $(CLUSTER) = current ] && command -v kubectl || $(KIND) path kubectl)
