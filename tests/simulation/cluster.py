@@ -1,0 +1,385 @@
+"""The model's Job controller, scheduler and kubelet, and the truth about every program.
+
+Each controller acts in small moves, so that the operator can look between any two of them; which
+move comes when is not decided here. What the API shows of a Pod is what its node last reported;
+what truly became of the program stands in `Try`, which only the invariants may read.
+
+As in Kubernetes: a Job makes one Pod (backoffLimit 0); a suspended Job deletes its Pod and keeps
+no count of it; a node enforces activeDeadlineSeconds by itself, as it last heard of it; a silent
+node reports nothing and hears nothing while its containers go on; a Pod stays until its Job has
+counted it. A Pod that is removed with its node is dead: forced removal of Pods from living nodes
+is not in the model (Kubernetes itself promises nothing there).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from simulation.server import Raw, Server
+from workflow_do.api import names
+from workflow_do.engine.timestamps import stamp
+from workflow_do.runtime.api import JOBS, PODS
+
+GRACE: Final = 30
+_SLACK: Final = 25
+"""So many seconds after its time is up a container is surely dead; the engine allows 30."""
+
+Move = tuple[str, Callable[[], object]]
+
+
+@dataclass
+class Fate:
+    """What is in store for a try. Fields are what goes wrong; the default is a good end."""
+
+    blocked: str = ""
+    unschedulable: bool = False
+    refused: bool = False
+    hindrance: str = ""
+    start_error: bool = False
+    hangs: bool = False
+    exit_code: int = 0
+    oom: bool = False
+    output: str = "{}"
+    traps_term: bool = False
+    vague: bool = False
+
+
+@dataclass
+class Try:
+    """One Job and what truly became of it."""
+
+    job: str
+    uid: str
+    role: str
+    step: str
+    number: int
+    needs_n: bool
+    fate: Fate
+    pods: int = 0
+    began: bool = False
+    running: bool = False
+    ended_well: bool = False
+    exit_code: int | None = None
+    output: Any = None
+
+    @property
+    def unit(self) -> tuple[str, str]:
+        """Role and step."""
+        return self.role, self.step
+
+
+@dataclass
+class Machine:
+    """A Pod as its node knows it."""
+
+    pod: str
+    of: Try
+    state: str = "new"
+    started: datetime | None = None
+    deadline: int = 3600
+    dying: datetime | None = None
+    killed: str = ""
+    silent: bool = False
+    finished: datetime | None = None
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+    reported: str = ""
+    phase: str = ""
+    shown: Raw = field(default_factory=dict)
+
+
+class Cluster:
+    """Everything but the operator. `began` is told of every program that begins."""
+
+    def __init__(self, server: Server, fates: Callable[[Raw], tuple[Fate, bool]]) -> None:
+        self.server = server
+        self.tries: list[Try] = []
+        self.machines: list[Machine] = []
+        self.began: Callable[[Try], None] = lambda this: None
+        self._fates = fates
+
+    def job_made(self, raw: Raw) -> Try:
+        """A Job was stored: what is in store for it is decided now."""
+        labels = raw["metadata"]["labels"]
+        fate, needs_n = self._fates(raw)
+        this = Try(
+            job=raw["metadata"]["name"],
+            uid=raw["metadata"]["uid"],
+            role=labels[names.LABEL_ROLE],
+            step=labels.get(names.LABEL_STEP, ""),
+            number=int(labels[names.LABEL_TRY]),
+            needs_n=needs_n,
+            fate=fate,
+        )
+        self.tries.append(this)
+        return this
+
+    def job_of(self, this: Try) -> Raw | None:
+        """The Job of a try, unless it is gone or another has taken its name."""
+        raw = self.server.find(JOBS, this.job)
+        return raw if raw is not None and raw["metadata"]["uid"] == this.uid else None
+
+    def moves(self) -> list[Move]:
+        """Everything that some controller could do now."""
+        found: list[Move] = []
+        for this in self.tries:
+            found += self._job_moves(this)
+        for machine in self.machines:
+            raw = self.server.find(PODS, machine.pod)
+            if raw is not None:
+                found += self._pod_moves(machine, raw)
+                found += [] if machine.silent else self._reports(machine, raw)
+            found += self._container_moves(machine, raw)
+        return found
+
+    def tick(self) -> None:
+        """Time has passed: what surely is over by now is over."""
+        for m in self.machines:
+            if m.state in ("waiting", "running") and self.server.now >= self._dead_by(m):
+                self._kill(m)
+
+    def next_time(self) -> datetime | None:
+        """When the next thing happens by itself: a deadline."""
+        alive = [m for m in self.machines if m.state in ("waiting", "running")]
+        return min((self._limit(m) for m in alive), default=None)
+
+    def _job_moves(self, this: Try) -> Iterator[Move]:
+        job = self.job_of(this)
+        if job is None or _finished(job):
+            return
+        suspend, suspended = job["spec"].get("suspend"), "Suspended" in _conditions(job)
+        if suspend and not suspended:
+            yield "job suspended", lambda: self._suspend(this)
+        elif not suspend and this.pods == 0 and "deletionTimestamp" not in job["metadata"]:
+            if not this.fate.blocked:
+                yield "pod made", lambda: self._make_pod(this, job)
+            elif this.uid not in self.server.warnings:
+                yield "pod refused", lambda: self._warn(this)
+        elif this.pods and not suspended:
+            yield from self._count(this)
+
+    def _count(self, this: Try) -> Iterator[Move]:
+        pod = self.server.find(PODS, f"{this.job}-x{this.pods}")
+        if pod is None:
+            yield "job failed", lambda: self._finish(this, "Failed")
+        elif pod["status"].get("phase") in ("Succeeded", "Failed"):
+            good = pod["status"]["phase"] == "Succeeded"
+            yield "job finished", lambda: self._finish(this, "Complete" if good else "Failed")
+
+    def _suspend(self, this: Try) -> None:
+        pod = self.server.find(PODS, f"{this.job}-x{this.pods}")
+        if pod is not None and pod["status"].get("phase") not in ("Succeeded", "Failed"):
+            self.delete_pod(pod)
+        self._condition(this, "Suspended")
+
+    def _finish(self, this: Try, condition: str) -> None:
+        self._condition(this, condition)
+
+    def _condition(self, this: Try, type_: str) -> None:
+        status = {"conditions": [{"type": type_, "status": "True"}]}
+        self.server.update(JOBS, this.job, status=status)
+
+    def _warn(self, this: Try) -> None:
+        self.server.warnings.setdefault(this.uid, []).append(this.fate.blocked)
+
+    def _make_pod(self, this: Try, job: Raw) -> None:
+        this.pods += 1
+        name = f"{this.job}-x{this.pods}"
+        template = job["spec"]["template"]
+        self.server.create(
+            PODS,
+            {
+                "metadata": {
+                    **template["metadata"],
+                    "name": name,
+                    "namespace": job["metadata"]["namespace"],
+                    "ownerReferences": [{"uid": this.uid, "controller": True}],
+                },
+                "spec": {"activeDeadlineSeconds": template["spec"]["activeDeadlineSeconds"]},
+                "status": {"phase": "Pending"},
+            },
+        )
+        deadline = template["spec"]["activeDeadlineSeconds"]
+        self.machines.append(Machine(name, this, deadline=deadline))
+
+    def _pod_moves(self, m: Machine, raw: Raw) -> Iterator[Move]:
+        """The scheduler, the garbage collectors and the finalizer."""
+        meta, status = raw["metadata"], raw["status"]
+        deleting, bound = "deletionTimestamp" in meta, "nodeName" in raw["spec"]
+        over = status.get("phase") in ("Succeeded", "Failed")
+        job = self.job_of(m.of)
+        if job is None and not deleting:
+            yield "pod collected", lambda: self.delete_pod(raw)
+        if not bound and not deleting:
+            yield from self._schedule(m, raw)
+        if not bound and deleting and not over:
+            m.state = "ended"
+            yield "pod given up", lambda: self._status(m, phase="Failed")
+        counted = job is None or _finished(job) or job["spec"].get("suspend")
+        if deleting and over and counted:
+            yield "pod removed", lambda: self.server.remove(PODS, m.pod)
+
+    def _schedule(self, m: Machine, raw: Raw) -> Iterator[Move]:
+        if not m.of.fate.unschedulable:
+            yield "pod bound", lambda: self.server.update(PODS, m.pod, spec={"nodeName": "node"})
+        elif not raw["status"].get("conditions"):
+            row = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+            yield "unschedulable", lambda: self._status(m, conditions=[row])
+
+    def _reports(self, m: Machine, raw: Raw) -> Iterator[Move]:
+        """What a node hears and says, while it is not silent."""
+        if "nodeName" not in raw["spec"]:
+            return
+        asked = raw["metadata"].get("deletionTimestamp")
+        if m.deadline != raw["spec"]["activeDeadlineSeconds"] or (asked and m.dying is None):
+            yield "node hears", lambda: self._hear(m)
+        if m.state == "new":
+            yield "pod admitted", lambda: self._admit(m)
+        elif m.reported != m.state:
+            yield "node reports", lambda: self._report(m)
+        elif m.state == "ended" and not m.phase:
+            yield "phase reported", lambda: self._report_phase(m)
+
+    def _container_moves(self, m: Machine, raw: Raw | None) -> Iterator[Move]:
+        """What happens on the node, silent or not."""
+        if m.state not in ("waiting", "running"):
+            return
+        if m.dying is not None or self.server.now >= self._limit(m):
+            yield "container killed", lambda: self._kill(m)
+        elif m.state == "waiting" and not m.of.fate.hindrance:
+            yield "container begins", lambda: self._begin(m)
+        elif m.state == "running" and not m.of.fate.hangs:
+            yield "container ends", lambda: self._end(m)
+
+    def _hear(self, m: Machine) -> None:
+        raw = self.server.get(PODS, m.pod)
+        m.deadline = raw["spec"]["activeDeadlineSeconds"]
+        if "deletionTimestamp" in raw["metadata"] and m.dying is None:
+            m.dying = self.server.now
+
+    def _admit(self, m: Machine) -> None:
+        if m.dying is not None or m.of.fate.refused:
+            m.state = m.reported = "ended"
+            m.phase = "Failed"
+            reason = {} if m.dying else {"reason": "OutOfcpu", "message": "no cpu"}
+            self._status(m, phase="Failed", **reason)
+            return
+        m.started, m.state = self.server.now, "waiting"
+        self._status(m, startTime=stamp(m.started))
+
+    def _begin(self, m: Machine) -> None:
+        if m.of.fate.start_error:
+            self._over(m, 128, "StartError")
+            return
+        m.state = "running"
+        m.of.began = m.of.running = True
+        self.began(m.of)
+
+    def _end(self, m: Machine) -> None:
+        fate, raw = m.of.fate, self.server.find(PODS, m.pod)
+        asked = raw is None or "deletionTimestamp" in raw["metadata"]
+        if fate.oom:
+            self._over(m, 137, "OOMKilled")
+        elif fate.exit_code:
+            self._over(m, fate.exit_code, "Error", "gave up")
+        else:
+            m.of.output = usable(fate.output, m.of.needs_n)
+            m.of.ended_well = m.of.output is not None and not asked
+            self._over(m, 0, "Completed", fate.output)
+
+    def _kill(self, m: Machine) -> None:
+        """TERM, then KILL: a program that traps TERM ends with 0 and a good output."""
+        m.killed = "deletion" if m.dying is not None else "DeadlineExceeded"
+        if m.state == "waiting":
+            m.state, m.finished = "ended", self.server.now
+            m.reason = "ContainerStatusUnknown" if m.of.fate.vague else ""
+            m.exit_code = 137
+        elif m.of.fate.traps_term:
+            self._over(m, 0, "Completed", m.of.fate.output)
+        else:
+            self._over(m, 137, "Error")
+
+    def _over(self, m: Machine, code: int, reason: str, message: str = "") -> None:
+        m.state, m.exit_code, m.reason, m.message = "ended", code, reason, message
+        m.finished = min(self.server.now, self._dead_by(m))
+        m.of.running, m.of.exit_code = False, code
+
+    def _report(self, m: Machine) -> None:
+        m.reported = m.state
+        state: Raw
+        if m.state == "running":
+            state = {"running": {"startedAt": stamp(self.server.now)}}
+            self._status(m, phase="Running", containerStatuses=_statuses(state))
+            return
+        if m.state == "waiting" or not m.reason:
+            reason = m.of.fate.hindrance or "ContainerCreating"
+            state = {"waiting": {"reason": reason, "message": "as it is"}}
+        else:
+            finished = stamp(m.finished or self.server.now)
+            state = {"terminated": {"exitCode": m.exit_code, "reason": m.reason}}
+            state["terminated"] |= {"message": m.message, "finishedAt": finished}
+        self._status(m, containerStatuses=_statuses(state))
+
+    def _report_phase(self, m: Machine) -> None:
+        good = m.exit_code == 0 and m.reason == "Completed" and m.killed != "DeadlineExceeded"
+        m.phase = "Succeeded" if good else "Failed"
+        reason = {"reason": m.killed} if m.killed == "DeadlineExceeded" else {}
+        self._status(m, phase=m.phase, **reason)
+
+    def _status(self, m: Machine, **fields: Any) -> None:
+        self.server.update(PODS, m.pod, status=fields)
+
+    def delete_pod(self, raw: Raw) -> None:
+        """DELETE, gracefully; a Pod on no node has nothing to be graceful about."""
+        if "deletionTimestamp" in raw["metadata"]:
+            return
+        grace = GRACE if "nodeName" in raw["spec"] else 0
+        until = stamp(self.server.now + timedelta(seconds=grace))
+        meta = {"deletionTimestamp": until, "deletionGracePeriodSeconds": grace}
+        self.server.update(PODS, raw["metadata"]["name"], metadata=meta)
+
+    def destroy(self, m: Machine) -> None:
+        """The node is gone, and the Pod with it."""
+        if m.state in ("waiting", "running"):
+            self._over(m, 137, "Error")
+        m.state = "ended"
+        self.server.remove(PODS, m.pod)
+
+    def _limit(self, m: Machine) -> datetime:
+        """When the time of a container is up, as its node knows it."""
+        limits = [m.dying] if m.dying is not None else []
+        if m.started is not None:
+            limits.append(m.started + timedelta(seconds=m.deadline))
+        return min(limits)
+
+    def _dead_by(self, m: Machine) -> datetime:
+        return self._limit(m) + timedelta(seconds=GRACE + _SLACK)
+
+
+def usable(text: str, needs_n: bool) -> Any:
+    """The output as the contract of an action has it; None where it cannot be used."""
+    if len(text) >= 4096:
+        return None
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return None
+    fits = isinstance(value, dict) and (not needs_n or isinstance(value.get("n"), int))
+    return value if fits else None
+
+
+def _statuses(state: Raw) -> list[Raw]:
+    return [{"name": names.CONTAINER, "state": state}]
+
+
+def _conditions(raw: Raw) -> set[str]:
+    return {c["type"] for c in (raw.get("status") or {}).get("conditions") or ()}
+
+
+def _finished(job: Raw) -> bool:
+    return bool({"Complete", "Failed"} & _conditions(job))

@@ -1,0 +1,77 @@
+"""What is run: a workflow with its Actions, drawn by hypothesis.
+
+Small on purpose: few steps, few Actions; the trouble comes from the adversary. Values that cannot
+be rendered, or do not fit a schema, are among what is drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+Raw = dict[str, Any]
+
+NEEDS_N: Final = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
+_BAD: Final = ("{{ trigger.body.nope }}", "{{ trigger.body.n.x }}", "{{ 9**(9**8) }}")
+_TELL: Final = "{{ failure.step }}: {{ failure.reason }}"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A Workflow's spec and the specs of its Actions by name."""
+
+    flow: Raw
+    actions: dict[str, Raw]
+
+    @property
+    def steps(self) -> list[str]:
+        """The ids of the steps, in order."""
+        return [s["id"] for s in self.flow["steps"]]
+
+    def needs_n(self, action: str) -> bool:
+        """Whether the Action's output must have an integer `n`."""
+        return "outputSchema" in self.actions[action]
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    """1 to 8 steps over 1 to 3 Actions, with a handler or without."""
+    actions = {f"do-{i}": draw(_actions) for i in range(draw(st.integers(1, 3)))}
+    names = sorted(actions)
+    count = draw(st.sampled_from((1, 1, 2, 2, 2, 3, 3, 3, 4, 5, 6, 8)))
+    steps = [_step(draw, at, names) for at in range(count)]
+    flow: Raw = {"steps": steps}
+    told = draw(st.sampled_from(("no", "yes", "yes", "yes", "bad")))
+    if told != "no":
+        text = _TELL if told == "yes" else "{{ steps.s0.output.nope.x }}"
+        flow["onFailure"] = {"action": names[-1], "input": {"text": text}}
+    return Scenario(flow, {n: {"image": f"example.com/{n}:1", **a} for n, a in actions.items()})
+
+
+_actions: st.SearchStrategy[Raw] = st.builds(
+    lambda deadline, start, schema: {
+        **({"activeDeadlineSeconds": deadline} if deadline else {}),
+        **({"startDeadlineSeconds": start} if start else {}),
+        **({"outputSchema": NEEDS_N} if schema else {}),
+    },
+    st.sampled_from((0, 0, 1, 20, 120)),
+    st.sampled_from((0, 0, 10, 60)),
+    st.booleans(),
+)
+
+
+def _step(draw: st.DrawFn, at: int, names: list[str]) -> Raw:
+    """A step whose input is a constant, the trigger's, an earlier output, or a mistake."""
+    kind = draw(st.integers(0, 15))
+    value: Any = 7
+    if kind >= 14:
+        value = _BAD[draw(st.integers(0, len(_BAD) - 1))]
+    elif kind >= 11:
+        value = "{{ trigger.body.n }}"
+    elif kind >= 3 and at > 0:
+        earlier = draw(st.integers(0, at - 1))
+        path = f"steps.s{earlier}.output.n"
+        value = f"{{{{ {path} }}}}" if kind >= 9 else f"{{{{ {path} | default(0) }}}}"
+    return {"id": f"s{at}", "action": draw(st.sampled_from(names)), "input": {"v": value}}

@@ -1,0 +1,196 @@
+"""The model's API server: the one truth about objects, in the order in which it was written.
+
+Objects are never changed in place: each write stores a new one under the next resourceVersion
+and appends it to `log`, from which watches are served as late as the adversary likes. Knows no
+controller; what it refuses by itself is what a real one refuses: unknown names, taken names,
+stale resourceVersions, a Job that admission does not like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from workflow_do.engine.timestamps import stamp
+from workflow_do.runtime.api import (
+    JOBS,
+    PODS,
+    RUNS,
+    Conflict,
+    Listing,
+    NotFound,
+    Refused,
+    Resource,
+)
+
+Raw = dict[str, Any]
+START: Final = datetime(2026, 1, 31, 8, 0, 0, tzinfo=UTC)
+NAMESPACE: Final = "shop"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the log: an object as written, or as it was when it was removed."""
+
+    kind: str
+    raw: Raw
+    removed: bool
+
+
+class Server:
+    """Objects by kind (plural) and name."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.version = 0
+        self.objects: dict[str, dict[str, Raw]] = {}
+        self.log: list[Change] = []
+        self.refuses: Callable[[Raw], str | None] = lambda job: None
+        self.job_made: Callable[[Raw], None] = lambda job: None
+        self.run_written: Callable[[Raw, Raw], None] = lambda old, new: None
+        self.warnings: dict[str, list[str]] = {}
+        self._uids = 0
+
+    def seconds(self) -> float:
+        """Seconds since the beginning."""
+        return (self.now - START).total_seconds()
+
+    def at(self, seconds: float) -> datetime:
+        """The time that many seconds after the beginning."""
+        return START + timedelta(seconds=seconds)
+
+    def find(self, resource: Resource, name: str) -> Raw | None:
+        """An object, or None."""
+        return self.objects.get(resource.plural, {}).get(name)
+
+    def all(self, resource: Resource) -> list[Raw]:
+        """All objects of a kind, oldest first."""
+        return list(self.objects.get(resource.plural, {}).values())
+
+    def get(self, resource: Resource, name: str) -> Raw:
+        """GET."""
+        raw = self.find(resource, name)
+        if raw is None:
+            raise NotFound(f"{resource.plural} {name!r} not found")
+        return raw
+
+    def list(self, resource: Resource) -> Listing:
+        """LIST, as of now. The model holds one run, so every selector selects everything."""
+        return Listing(self.all(resource), self.version)
+
+    def events(self, uid: str) -> Listing:
+        """The Events about one object."""
+        return Listing(
+            [{"type": "Warning", "message": m} for m in self.warnings.get(uid, ())], self.version
+        )
+
+    def create(self, resource: Resource, body: Mapping[str, Any]) -> Raw:
+        """POST. Admission comes before the question whether the name is taken, as in Kubernetes."""
+        name = body["metadata"]["name"]
+        if resource is JOBS:
+            why = self.refuses(dict(body))
+            if why is not None:
+                raise Refused(403, why)
+        if self.find(resource, name) is not None:
+            raise Conflict(f"{resource.plural} {name!r} already exists", exists=True)
+        self._uids += 1
+        made = {
+            "uid": f"{resource.plural}-{self._uids}",
+            "creationTimestamp": stamp(self.now),
+            "generation": 1,
+        }
+        raw = self.store(resource, {**body, "metadata": {**made, **body["metadata"]}})
+        if resource is JOBS:
+            self.job_made(raw)
+        return raw
+
+    def json_patch(
+        self, resource: Resource, name: str, operations: list[Raw], subresource: str
+    ) -> Raw:
+        """PATCH by RFC 6902; through a subresource nothing else is changed."""
+        old = self.get(resource, name)
+        new: Raw = old
+        for op in operations:
+            if op["path"] == "/metadata/resourceVersion":
+                if op["value"] != old["metadata"]["resourceVersion"]:
+                    raise Conflict("the object has been modified", exists=False)
+                continue
+            new = _apply(new, op["path"].split("/")[1:], op)
+        if subresource:
+            new = {**old, subresource: new.get(subresource)}
+        return self._replace(resource, old, new)
+
+    def merge_patch(self, resource: Resource, name: str, body: Mapping[str, Any]) -> Raw:
+        """PATCH by RFC 7386."""
+        old = self.get(resource, name)
+        return self._replace(resource, old, _merge(old, body))
+
+    def _replace(self, resource: Resource, old: Raw, new: Raw) -> Raw:
+        if new == old:
+            return old
+        stored = self.store(resource, new)
+        if resource is RUNS:
+            self.run_written(old, stored)
+        return stored
+
+    def store(self, resource: Resource, raw: Raw) -> Raw:
+        """Write an object under the next resourceVersion; controllers write with this too."""
+        self.version += 1
+        raw = {**raw, "metadata": {**raw["metadata"], "resourceVersion": str(self.version)}}
+        self.objects.setdefault(resource.plural, {})[raw["metadata"]["name"]] = raw
+        self.log.append(Change(resource.plural, raw, False))
+        return raw
+
+    def update(self, resource: Resource, name: str, **parts: Mapping[str, Any]) -> Raw:
+        """Merge fields into metadata, spec or status, as a controller would."""
+        return self.store(resource, _merge(self.get(resource, name), parts))
+
+    def remove(self, resource: Resource, name: str) -> None:
+        """The object is gone; its last state is in the log, under a resourceVersion of its own."""
+        raw = self.objects.get(resource.plural, {}).pop(name, None)
+        if raw is None:
+            return
+        self.version += 1
+        raw = {**raw, "metadata": {**raw["metadata"], "resourceVersion": str(self.version)}}
+        self.log.append(Change(resource.plural, raw, True))
+
+
+def _merge(old: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(old) if isinstance(old, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _merge(result.get(key), value)
+    return result
+
+
+def _apply(target: Any, path: list[str], op: Raw) -> Any:
+    """One `add`, `replace` or `remove` of RFC 6902; a path that is not there is refused."""
+    key, rest = path[0].replace("~1", "/").replace("~0", "~"), path[1:]
+    if isinstance(target, list | tuple):
+        rows, at = list(target), int(key)
+        rows[at] = _apply(rows[at], rest, op) if rest else op["value"]
+        return rows
+    result = dict(target)
+    if rest:
+        if key not in result:
+            raise Refused(422, f"the path {op['path']} is not there")
+        result[key] = _apply(result[key], rest, op)
+    elif op["op"] == "add":
+        result[key] = op["value"]
+    elif key not in result:
+        raise Refused(422, f"the path {op['path']} is not there")
+    elif op["op"] == "remove":
+        del result[key]
+    else:
+        result[key] = op["value"]
+    return result
+
+
+WATCHED: Final = (RUNS, JOBS, PODS)

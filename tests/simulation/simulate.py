@@ -1,0 +1,290 @@
+"""One run from its beginning to its end: a scenario, a seed, and nothing else.
+
+First the adversary has its way for a number of moves; then it turns fair (answers come, events
+come in order, nodes speak again), and the run must end within a bounded number of rounds.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from unittest import mock
+
+from simulation.adversary import Adversary, carry_out
+from simulation.cluster import Cluster, Fate, Try
+from simulation.invariants import (
+    AT_THE_END,
+    JOB_MADE,
+    PLANNED,
+    PROGRAM_BEGAN,
+    STATUS_WRITTEN,
+    Scene,
+    Violated,
+    ended,
+    hold,
+)
+from simulation.leader import Broken, Call, Leader
+from simulation.scenario import Scenario
+from simulation.server import NAMESPACE, Raw, Server
+from workflow_do.engine.effects import Plan
+from workflow_do.engine.facts import Observed
+from workflow_do.engine.plan import plan
+from workflow_do.runtime import reconcile
+from workflow_do.runtime.api import ACTIONS, JOBS, PODS, REVISIONS, RUNS, WORKFLOWS
+
+_FAIR_ROUNDS: Final = 400
+"""Fair rounds a step may take: some 30 calls, events and moves a try, with room."""
+_TRACE: Final = 120
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to; `seen` counts what happened on the way."""
+
+    verdict: str
+    jobs: int
+    seen: Counter[str]
+
+
+def simulate(scenario: Scenario, seed: int) -> Outcome:
+    """Run it. Raises Violated, with the last moves in its notes."""
+    random.seed(seed)
+    world = Simulation(scenario, seed)
+    with _every_plan_is_checked():
+        try:
+            return world.run()
+        except Violated as violated:
+            violated.add_note("\n".join(world.trace[-_TRACE:]))
+            raise
+        except Broken as broken:
+            violated = Violated("plan_is_total", str(broken))
+            violated.add_note("\n".join(world.trace[-_TRACE:]))
+            raise violated from broken
+        finally:
+            for leader in world.leaders:
+                leader.drop()
+
+
+@contextmanager
+def _every_plan_is_checked() -> Iterator[None]:
+    """The runtime's plan, and what must hold of each."""
+
+    def checked(observed: Observed, now: datetime) -> Plan:
+        planned = plan(observed, now)
+        hold(PLANNED, observed, planned)
+        return planned
+
+    with mock.patch.object(reconcile, "plan", checked):
+        yield
+
+
+class Simulation:
+    """The world of one run."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self.scenario = scenario
+        self.trace: list[str] = []
+        self.adrift: list[Call] = []
+        self.adversary = Adversary(seed)
+        self.server = Server()
+        self.cluster = Cluster(self.server, self._fate)
+        self.scene = Scene(scenario, self.server, self.cluster)
+        self.server.refuses = self._refuses
+        self.server.job_made = self._job_made
+        self.server.run_written = self._run_written
+        self.cluster.began = lambda this: hold(PROGRAM_BEGAN, self.scene, this)
+        self._definitions(self.adversary.mood.definition == "there")
+        run = {"metadata": {"name": "run-1", "namespace": NAMESPACE}, "spec": _SPEC}
+        self.server.create(RUNS, run)
+        self.leaders = [Leader(self.server, self.scene.run)]
+        if self.adversary.mood.second:
+            self.leaders.append(Leader(self.server, self.scene.run))
+
+    def run(self) -> Outcome:
+        """Both phases; what came of them."""
+        size = len(self.scenario.steps)
+        for _ in range(self.adversary.random.choice((10, 40, 60 + 20 * size, 100 + 40 * size))):
+            self._unfair_move()
+        self._turn_fair()
+        for _ in range(_FAIR_ROUNDS * (size + 2)):
+            if not self._fair_round():
+                break
+        if not ended(self.scene.run):
+            raise Violated("every_run_ends", "the run has come to no end in a fair world")
+        hold(AT_THE_END, self.scene)
+        reason = next(
+            c["reason"] for c in self.scene.run["status"]["conditions"] if c["type"] == "Succeeded"
+        )
+        return Outcome(reason, len(self.cluster.tries), self.adversary.seen)
+
+    def _definitions(self, there: bool) -> None:
+        """Apply the Workflow and its Actions, or all but the last Action."""
+        made = [(ACTIONS, n, spec) for n, spec in sorted(self.scenario.actions.items())]
+        made.append((WORKFLOWS, "flow", self.scenario.flow))
+        for resource, name, spec in made if there else made[1:]:
+            meta = {"name": name, "namespace": NAMESPACE}
+            if self.server.find(resource, name) is None:
+                self.server.create(resource, {"metadata": meta, "spec": spec})
+
+    def _fate(self, job: Raw) -> tuple[Fate, bool]:
+        image = job["spec"]["template"]["spec"]["containers"][0]["image"]
+        needs_n = self.scenario.needs_n(image.partition("/")[2].partition(":")[0])
+        return self.adversary.fate(needs_n), needs_n
+
+    def _refuses(self, job: Raw) -> str | None:
+        return self.adversary.refuses(job, self.server.find(JOBS, job["metadata"]["name"]) is not None)
+
+    def _job_made(self, raw: Raw) -> None:
+        this: Try = self.cluster.job_made(raw)
+        self.trace.append(f"  JOB {this.role} {this.step} try {this.number}: {this.fate}")
+        hold(JOB_MADE, self.scene, this)
+
+    def _run_written(self, old: Raw, new: Raw) -> None:
+        steps = [(s["id"], s["state"], s.get("reason")) for s in new["status"].get("steps") or ()]
+        self.trace.append(f"  STATUS {steps} {new['status'].get('onFailure', {}).get('state')}")
+        hold(STATUS_WRITTEN, self.scene, old, new)
+
+    def _note(self, what: str) -> None:
+        self.adversary.seen[what] += 1
+        self.trace.append(f"{self.server.seconds():.1f} {what}")
+
+    def _unfair_move(self) -> None:
+        pick, mood = self.adversary.random, self.adversary.mood
+        roll = pick.random()
+        if roll < mood.cluster_trouble:
+            self._trouble()
+        elif roll < mood.cluster_trouble + mood.crash:
+            self._crash(pick.choice(self.leaders))
+        elif roll < 0.55:
+            self._drive(pick.choice(self.leaders))
+        elif roll < 0.70:
+            self._deliver(pick.choice(self.leaders))
+        elif roll < 0.93:
+            self._move()
+        elif self.adrift and roll < 0.95:
+            self._drift()
+        else:
+            self._pass(self.adversary.jump())
+
+    def _drive(self, leader: Leader) -> None:
+        calls = leader.wire.calls
+        if calls and not (leader.wants() and leader.busy and self.adversary.chance(0.3)):
+            call = self.adversary.random.choice(calls)
+            self._note(self.adversary.let_through(leader, call, self.adrift, False))
+        elif leader.wants():
+            leader.go()
+
+    def _deliver(self, leader: Leader) -> None:
+        """Some watch events: mostly the next ones, sometimes old ones again or newer ones first."""
+        pick, log = self.adversary.random, self.server.log
+        kind = pick.choice(sorted(leader.heard))
+        at = leader.heard[kind]
+        if self.adversary.chance(self.adversary.mood.late_events):
+            some = [c for c in log[max(0, at - 6) : at + 6] if c.kind == kind]
+            if some:
+                leader.hear(pick.choice(some))
+                self._note("event repeated or out of order")
+            return
+        upto = min(len(log), at + pick.choice((1, 4, 30)))
+        for change in log[at:upto]:
+            if change.kind == kind:
+                leader.hear(change)
+        leader.heard[kind] = upto
+
+    def _move(self) -> None:
+        moves = self.cluster.moves()
+        if moves:
+            label, act = self.adversary.random.choice(moves)
+            self._note(label)
+            act()
+
+    def _trouble(self) -> None:
+        mood, pick = self.adversary.mood, self.adversary.random
+        if mood.definition == "late" and pick.random() < 0.5:
+            self._definitions(True)
+            for leader in self.leaders:
+                leader.due = True
+        revisions = self.server.all(REVISIONS)
+        if mood.revision_lost and revisions and pick.random() < 0.2:
+            self._note("revision deleted")
+            self.server.remove(REVISIONS, revisions[0]["metadata"]["name"])
+            return
+        troubles = self.adversary.troubles(self.cluster, self.leaders, self.adrift)
+        if troubles:
+            label, act = pick.choice(troubles)
+            self._note(label)
+            act()
+
+    def _crash(self, leader: Leader) -> None:
+        """kill -9; what was on its way may still arrive."""
+        self._note("operator killed")
+        self.adrift += [c for c in leader.wire.calls if c.write]
+        leader.drop()
+        self.leaders[self.leaders.index(leader)] = Leader(self.server, self.scene.run)
+
+    def _drift(self) -> None:
+        call = self.adrift.pop(self.adversary.random.randrange(len(self.adrift)))
+        self._note(f"{call.verb} {call.resource.plural} carried out late")
+        carry_out(call, self.server)
+
+    def _pass(self, seconds: float) -> None:
+        self.server.now += timedelta(seconds=seconds)
+        self._note("time passes")
+        self.cluster.tick()
+
+    def _turn_fair(self) -> None:
+        """Nodes speak or are gone; late definitions are there; a resync finds what was missed."""
+        self._note("fair from here on")
+        while self.adrift:
+            self._drift()
+        if self.adversary.mood.definition == "late":
+            self._definitions(True)
+        for m in self.cluster.machines:
+            if m.silent and self.server.find(PODS, m.pod) and self.adversary.chance(0.3):
+                self.cluster.destroy(m)
+            m.silent = False
+        for leader in self.leaders:
+            leader.doubt()
+
+    def _fair_round(self) -> bool:
+        """One round in which all that can go on does; False when nothing ever will again."""
+        busy = False
+        for leader in self.leaders:
+            busy |= self._fair_turn(leader)
+        moves = self.cluster.moves()
+        if moves:
+            label, act = self.adversary.random.choice(moves)
+            self._note(label)
+            act()
+        if busy or moves:
+            return True
+        times = [t for t in (leader.next_time() for leader in self.leaders) if t is not None]
+        soonest = min([*times, *filter(None, [self.cluster.next_time()])], default=None)
+        if soonest is None:
+            return False
+        self._pass(max(0.1, (soonest - self.server.now).total_seconds()))
+        return True
+
+    def _fair_turn(self, leader: Leader) -> bool:
+        """Every event, then every answer. Whether there was anything to do."""
+        log, busy = self.server.log, False
+        for kind, at in leader.heard.items():
+            for change in log[at:]:
+                if change.kind == kind:
+                    leader.hear(change)
+            leader.heard[kind] = len(log)
+        for call in tuple(leader.wire.calls):
+            self._note(self.adversary.let_through(leader, call, self.adrift, True))
+            busy = True
+        if leader.wants():
+            leader.go()
+            busy = True
+        return busy
+
+
+_SPEC: Final[Raw] = {"workflowName": "flow", "trigger": {"type": "api", "body": {"n": 1}}}
