@@ -69,6 +69,10 @@ class OperatorProcess:
         """End it without a chance to do anything."""
         self.stop(signal.SIGKILL)
 
+    def terminate(self) -> None:
+        """Ask it to end, and do not wait for that."""
+        self._send(signal.SIGTERM)
+
     def freeze(self) -> None:
         """Stop its every thread where it stands."""
         self._send(signal.SIGSTOP)
