@@ -130,7 +130,10 @@ def _surely_over(a: Attempt, pod: PodFact) -> datetime | None:
 
 def _terminated(a: Attempt, pod: PodFact) -> Verdict:
     if _deadline_in_doubt(a, pod):
-        return Going(look_at=_surely_over(a, pod))
+        over = _surely_over(a, pod)
+        if over is not None and a.now < over:
+            return Going(look_at=over)
+        return _past_its_deadline(a, pod)
     for rule in ENDED:
         found = rule(a, pod)
         if found is not None:
@@ -139,14 +142,12 @@ def _terminated(a: Attempt, pod: PodFact) -> Verdict:
 
 
 def _deadline_in_doubt(a: Attempt, pod: PodFact) -> bool:
-    """Ended about when its deadline passed: wait for the phase, which tells whether it was that."""
+    """Ended about when its deadline passed: only the phase tells whether it was that."""
     finished = pod.container.finished
     if pod.phase in ("Succeeded", "Failed") or pod.started is None or finished is None:
         return False
     limit = pod.started + timedelta(seconds=pod.deadline or a.action.spec.active_deadline_seconds)
-    over = _surely_over(a, pod)
-    late = over is not None and a.now >= over
-    return finished >= limit - timedelta(seconds=1) and not late
+    return finished >= limit - timedelta(seconds=1)
 
 
 Rule = Callable[[Attempt, PodFact], Ended | None]
@@ -154,8 +155,11 @@ Rule = Callable[[Attempt, PodFact], Ended | None]
 
 def _deadline(a: Attempt, pod: PodFact) -> Ended | None:
     """Whatever its exit code: a program that traps TERM ends with 0."""
-    if pod.reason != "DeadlineExceeded":
-        return None
+    return _past_its_deadline(a, pod) if pod.reason == "DeadlineExceeded" else None
+
+
+def _past_its_deadline(a: Attempt, pod: PodFact) -> Ended:
+    """Killed at its deadline, or so near to it that nobody can tell any more."""
     if a.stop is not None:
         return _unknown(pod, a.stop, "the try was stopped")
     limit = a.action.spec.active_deadline_seconds

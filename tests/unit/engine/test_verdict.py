@@ -95,12 +95,6 @@ ENDED = [
         id="deadline-before-it-began",
     ),
     pytest.param(
-        {"phase": "Failed", "reason": "Evicted", "message": "disk pressure"},
-        "NotStarted",
-        "Evicted",
-        id="evicted-before-it-began",
-    ),
-    pytest.param(
         {"phase": "Failed", "reason": "OutOfcpu", "message": "no cpu"},
         "NotStarted",
         "PodNotCreated",
@@ -332,3 +326,15 @@ def test_a_late_job_of_a_finished_run_is_stopped() -> None:
     w.jobs[job["metadata"]["name"]] = job
     w.reconcile()
     assert job["spec"]["suspend"] is True
+
+
+def test_an_end_at_the_deadline_is_no_success_where_the_phase_never_comes() -> None:
+    w = world()
+    w.pod(phase="Running", containerStatuses=ended(0, finished=3600))
+    w.tick(3600)
+    w.reconcile()
+    assert w.status["steps"][0]["state"] == "Running"
+    w.tick(61)
+    w.reconcile()
+    record = w.status["steps"][0]
+    assert (record["state"], record["reason"]) == ("Unknown", "DeadlineExceeded")
