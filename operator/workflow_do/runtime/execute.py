@@ -127,6 +127,12 @@ class Executor:
             return await self._api.create(JOBS, namespace, manifest)
         except NotFound as error:
             raise RunGone(str(error)) from error
+        except Refused:
+            # A quota that this very Job has used up speaks before the conflict does.
+            found = await self._api.find(JOBS, namespace, name)
+            if found is None:
+                raise
+            return found
         except Conflict as error:
             if not error.exists:  # e.g. two Jobs at once reach for the last of a quota
                 raise Unavailable(str(error)) from error
