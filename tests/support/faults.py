@@ -1,4 +1,4 @@
-"""A proxy in front of a real API server that loses answers where a test says so."""
+"""Lost answers for code that runs in the test's own process: a client behind the proxy."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from enum import Enum
 
 import aiohttp
-from aiohttp import web
 
+from support import proxy
+from support.proxy import Call, Fate, Script, proxied
 from workflow_do.runtime.api import Api
 from workflow_do.runtime.connection import Connection
 
@@ -25,44 +26,23 @@ class Fault(Enum):
 Faults = Callable[[str, str], Fault]
 """Method and path of a request → its fate."""
 
+_FATES = {
+    Fault.NONE: proxy.PASS,
+    Fault.LOST_ANSWER: proxy.LOST_ANSWER,
+    Fault.LOST_REQUEST: proxy.LOST_REQUEST,
+    Fault.ERROR: Fate(answer=500),
+}
+
 
 @asynccontextmanager
 async def faulty(connection: Connection, faults: Faults) -> AsyncIterator[Api]:
     """A client of the connection's server whose requests meet the faults."""
-    upstream = connection.session(limit=0)
 
-    async def forward(request: web.Request) -> web.StreamResponse:
-        fault = faults(request.method, request.path)
-        if fault is Fault.LOST_REQUEST:
-            return _hang_up(request)
-        headers = {k: v for k, v in request.headers.items() if k in ("Accept", "Content-Type")}
-        async with upstream.request(
-            request.method,
-            connection.server + request.path_qs,
-            data=await request.read(),
-            headers=headers,
-        ) as answer:
-            body = await answer.read()
-        if fault is Fault.LOST_ANSWER:
-            return _hang_up(request)
-        code = 500 if fault is Fault.ERROR else answer.status
-        return web.Response(status=code, body=body, content_type="application/json")
+    class Told(Script):
+        def fate(self, call: Call) -> Fate:
+            return _FATES[faults(call.method, call.path)]
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", forward)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        async with Api(f"http://{host}:{port}", aiohttp.ClientSession()) as api:
+    async with proxied(connection) as way:
+        way.script = Told()
+        async with Api(way.url, aiohttp.ClientSession()) as api:
             yield api
-    finally:
-        await runner.cleanup()
-        await upstream.close()
-
-
-def _hang_up(request: web.Request) -> web.Response:
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()

@@ -50,7 +50,7 @@ class Kubelet:
     def start(self, pod: Pod) -> None:
         """Bind the Pod to the node and let its container run."""
         self._bind(pod)
-        running = {"running": {"startedAt": _now()}}
+        running = {"running": {"startedAt": timestamp()}}
         self._write(pod, phase="Running", state=running)
 
     def end(
@@ -62,8 +62,8 @@ class Kubelet:
             "terminated": {
                 "exitCode": exit_code,
                 "reason": reason or ("Completed" if exit_code == 0 else "Error"),
-                "startedAt": _now(),
-                "finishedAt": _now(),
+                "startedAt": timestamp(),
+                "finishedAt": timestamp(),
                 **({} if output is None else {"message": message}),
             }
         }
@@ -103,7 +103,7 @@ class Kubelet:
             "restartCount": 0,
             "state": state,
         }
-        status = {"phase": phase, "startTime": _now(), "containerStatuses": [row]}
+        status = {"phase": phase, "startTime": timestamp(), "containerStatuses": [row]}
         self._patch_status(pod, {"status": status})
 
     def _patch_status(self, pod: Pod, body: Mapping[str, Any]) -> None:
@@ -143,5 +143,6 @@ def _bound(pod: Pod) -> bool:
     return bool(pod["spec"].get("nodeName"))
 
 
-def _now() -> str:
+def timestamp() -> str:
+    """The present time, as Kubernetes writes times."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,46 @@
+"""R1 and R2: kill -9 of the operator, at random times and at every single write of a run."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from faults import scenario
+from faults.lane import Site, stage
+from faults.sweep import Kill, at_every_write, at_random_times, sweep, undisturbed
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+LANES = 4
+
+
+def test_r2_killed_at_every_write(site: Site) -> None:
+    """k = 1 … all, each before and after the answer."""
+
+    async def test() -> None:
+        async with stage(site) as played, played.lane() as lane:
+            expected = await undisturbed(lane)
+            kills = at_every_write(expected)
+            assert len(expected.writes) >= 2 * len(scenario.JOBS) + 3, expected.writes
+            findings = await sweep(played, expected, kills, lanes=LANES)
+            print(f"R2: {len(kills)} kills, {len(findings)} findings")
+            assert findings == []
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("runs", "kills"),
+    [(4, 2), pytest.param(25, 2, marks=pytest.mark.long)],
+    ids=["8 kills", "50 kills"],
+)
+def test_r1_killed_at_random_times(site: Site, runs: int, kills: int) -> None:
+    async def test() -> None:
+        async with stage(site) as played, played.lane() as lane:
+            expected = await undisturbed(lane)
+            times: list[Kill] = at_random_times(1, runs, kills, seconds=3.0)
+            findings = await sweep(played, expected, times, lanes=LANES)
+            print(f"R1: {runs * kills} kills, {len(findings)} findings")
+            assert findings == []
+
+    asyncio.run(test())
