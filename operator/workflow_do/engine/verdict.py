@@ -124,7 +124,8 @@ def _surely_over(a: Attempt, pod: PodFact) -> datetime | None:
         return None
     grace = a.action.spec.termination_grace_period_seconds
     grace = _DEFAULT_GRACE if grace is None else grace
-    seconds = (pod.deadline or a.action.spec.active_deadline_seconds) + grace
+    # A stop shortens the deadline that is shown; when the node hears of it nobody knows.
+    seconds = max(pod.deadline or 0, a.action.spec.active_deadline_seconds) + grace
     return pod.started + timedelta(seconds=seconds) + _KUBELET_SLACK
 
 
