@@ -1,0 +1,93 @@
+"""What the pages show is valid: each object of ours, each Python block, each message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from docs_pages import PAGES, ROOT, Shown, blocks, name, shown
+
+from workflow_do.api.revision import RevisionSpec
+from workflow_do.api.run import RunSpec
+from workflow_do.engine.definition import (
+    ActionDef,
+    Definition,
+    define,
+    define_action,
+    parse_revision,
+)
+from workflow_do.engine.identity import hash_of
+from workflow_do.sdk.do import Do
+
+OBJECTS = [found for page in PAGES for found in shown(page)]
+ONBOARDING = ROOT / "examples" / "onboarding" / "actions.yaml"
+
+
+def of_kind(kind: str) -> pytest.MarkDecorator:
+    found = [o for o in OBJECTS if o.raw["kind"] == kind]
+    assert found, f"no page shows a {kind}"
+    return pytest.mark.parametrize("shown", found, ids=str)
+
+
+def actions_for(page: Path) -> dict[str, Any]:
+    """The Actions that a page's Workflows may use: its own, and those of the example."""
+    example = yaml.safe_load_all(ONBOARDING.read_text(encoding="utf-8"))
+    own = (o.raw for o in shown(page) if o.raw["kind"] == "Action")
+    return {raw["metadata"]["name"]: raw["spec"] for raw in [*example, *own]}
+
+
+@of_kind("Action")
+def test_actions_are_usable(shown: Shown) -> None:
+    found = define_action(shown.raw["metadata"]["name"], shown.raw["spec"])
+    assert isinstance(found, ActionDef), found
+
+
+@of_kind("Workflow")
+def test_workflows_can_be_run(shown: Shown) -> None:
+    found = define(shown.raw["metadata"]["name"], shown.raw["spec"], actions_for(shown.page))
+    assert isinstance(found, Definition), found
+
+
+@of_kind("WorkflowRun")
+def test_runs_are_valid(shown: Shown) -> None:
+    assert RunSpec.model_validate(shown.raw["spec"]).workflow_name
+
+
+@of_kind("WorkflowRevision")
+def test_revisions_are_what_the_operator_would_make(shown: Shown) -> None:
+    assert isinstance(parse_revision(shown.raw), Definition)
+    spec = RevisionSpec.model_validate(shown.raw["spec"])
+    raw = shown.raw["spec"]
+    content = hash_of({"workflow": raw["workflow"], "actions": raw["actions"]})
+    assert spec.content_hash == content
+    assert shown.raw["metadata"]["name"] == f"{spec.workflow_name}-{content[:10]}"
+
+
+def test_every_kind_is_shown() -> None:
+    kinds = {o.raw["kind"] for o in OBJECTS}
+    assert kinds == {"Action", "Workflow", "WorkflowRun", "WorkflowRevision"}
+
+
+def test_the_readme_opens_with_the_example_as_it_is_run() -> None:
+    first = next(shown(ROOT / "README.md")).raw
+    text = (ROOT / "examples" / "onboarding" / "workflow.yaml").read_text(encoding="utf-8")
+    assert first == yaml.safe_load(text)
+
+
+def test_the_readmes_python_is_the_workflow_of_its_yaml() -> None:
+    [block] = blocks(ROOT / "README.md", "python")
+    definition, _, rest = block.partition("\nrun = ")
+    assert rest.startswith("order.execute(")
+    found: dict[str, Any] = {"do": Do()}
+    exec(definition.replace("from workflow_do import do\n", ""), found)
+    made = found["order"].manifest()
+    [written] = [o.raw for o in shown(ROOT / "README.md") if o.raw["metadata"] == made["metadata"]]
+    assert made == written
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name)
+def test_python_is_python(page: Path) -> None:
+    for block in blocks(page, "python"):
+        compile(block, name(page), "exec")
