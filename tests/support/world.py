@@ -14,7 +14,16 @@ from workflow_do.api.base import dump
 from workflow_do.api.reasons import Reason
 from workflow_do.engine import pinning
 from workflow_do.engine.definition import parse_revision
-from workflow_do.engine.effects import CreateJob, CreateRevision, Effect, ExpirePod, Plan
+from workflow_do.engine.effects import (
+    ClaimRetry,
+    CreateJob,
+    CreateRevision,
+    Effect,
+    ExpirePod,
+    MarkFinished,
+    MarkStarted,
+    Plan,
+)
 from workflow_do.engine.facts import (
     Observed,
     Refusal,
@@ -59,6 +68,8 @@ class World:
         self.jobs: dict[str, Raw] = {}
         self.pods: dict[str, Raw] = {}
         self.refusals: dict[str, Refusal] = {}
+        self.logs: dict[str, str] = {}
+        self.original: Raw | None = None
         self.events: dict[str, tuple[str, ...]] = {}
         self.created: list[str] = []
         self.run: Raw = {
@@ -105,6 +116,7 @@ class World:
             pods=tuple(parse_pod(p) for p in self.pods.values()),
             job_events=self.events,
             refusals=self.refusals,
+            logs={p["metadata"]["uid"]: self.logs.get(n, "") for n, p in self.pods.items()},
             live=live,
         )
 
@@ -113,6 +125,13 @@ class World:
         if pinned is not None:
             raw = self.revisions.get(pinned)
             return parse_revision(raw) if raw else Problem(Reason.REVISION_LOST, "it is gone")
+        if run.spec.retry_of is not None:
+            original = parse_run(self.original) if self.original is not None else None
+            assert original is None or isinstance(original, Run)
+            name = (original and original.status.revision_name) or ""
+            before = self.revisions.get(name)
+            wanted = self.revisions.get(run.spec.revision_name or name)
+            return pinning.pin_retry(run, original, wanted, before)
         if run.spec.revision_name is not None:
             return pinning.pin_named(run, self.revisions.get(run.spec.revision_name))
         return pinning.pin(run, self.flow, self.actions, list(self.revisions.values()))
@@ -145,10 +164,41 @@ class World:
             self.revisions[effect.manifest["metadata"]["name"]] = effect.manifest
         elif isinstance(effect, CreateJob):
             self._create_job(effect.manifest)
+        elif isinstance(effect, MarkStarted):
+            self.meta("annotations")["workflow.do/started-uid"] = self.run["metadata"]["uid"]
+        elif isinstance(effect, MarkFinished):
+            self.meta("labels")["workflow.do/finished"] = effect.reason
+        elif isinstance(effect, ClaimRetry):
+            assert self.original is not None
+            notes = self.original["metadata"].setdefault("annotations", {})
+            notes["workflow.do/retried-by"] = self.run["metadata"]["uid"]
         elif isinstance(effect, ExpirePod):
             self.pods[effect.pod_name]["spec"]["activeDeadlineSeconds"] = 1
         else:
             self._suspend(effect.job_name)
+
+    def meta(self, what: str) -> Raw:
+        """The run's labels or annotations."""
+        found: Raw = self.run["metadata"].setdefault(what, {})
+        return found
+
+    def ask(self, state: str) -> None:
+        """What a user writes into spec.desiredState."""
+        self.run["spec"]["desiredState"] = state
+
+    def retry(self) -> World:
+        """A new run that retries this one."""
+        again = World(self.flow, *self.actions.values(), name="run-2")
+        again.now, again.revisions, again.original = self.now, self.revisions, self.run
+        again.run["spec"] |= {
+            "trigger": copy.deepcopy(self.run["spec"]["trigger"]),
+            "retryOf": {"runName": "run-1", "runUID": "uid-run-1"},
+        }
+        return again
+
+    def step(self, id_: str) -> Raw:
+        """A step's record."""
+        return next(s for s in self.status["steps"] if s["id"] == id_)
 
     def _create_job(self, manifest: Raw) -> None:
         name = manifest["metadata"]["name"]

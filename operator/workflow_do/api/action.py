@@ -9,6 +9,7 @@ from pydantic import Field
 from workflow_do.api import pod
 from workflow_do.api.base import Json, Spec, Status, keyed_by
 from workflow_do.api.conditions import Condition
+from workflow_do.api.retry import Retry, RetrySafety
 
 Schema = Annotated[
     dict[str, Json],
@@ -126,6 +127,16 @@ class ActionSpec(Spec):
             description="How long a try may take to begin: scheduling, image pull, configuration.",
         ),
     ] = 300
+    retry: Annotated[
+        Retry, Field(description="When a try is followed by another; absent: never.")
+    ] = Retry()
+    retry_safety: Annotated[
+        RetrySafety,
+        Field(
+            description="Idempotent: the program may run again even if it is unknown what it did "
+            "(it uses WORKFLOW_IDEMPOTENCY_KEY). Absent: NotIdempotent."
+        ),
+    ] = RetrySafety.NOT_IDEMPOTENT
 
 
 class ActionStatus(Status):

@@ -23,6 +23,7 @@ class ConditionType(StrEnum):
     COMPLETED = "Completed"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    PAUSED = "Paused"
 
 
 class Condition(Status):

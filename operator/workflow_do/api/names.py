@@ -39,6 +39,10 @@ LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "workflow-do"
 
 ANNOTATION_SEQ: Final = f"{GROUP}/seq"
+ANNOTATION_EPOCH: Final = f"{GROUP}/epoch"
+ANNOTATION_STARTED_UID: Final = f"{GROUP}/started-uid"
+ANNOTATION_RETRIED_BY: Final = f"{GROUP}/retried-by"
+LABEL_FINISHED: Final = f"{GROUP}/finished"
 ANNOTATION_INPUT_HASH: Final = f"{GROUP}/input-hash"
 ANNOTATION_JOBS_DELETED: Final = f"{GROUP}/jobs-deleted"
 """On a completed run: when its Jobs were deleted."""
@@ -54,3 +58,5 @@ MAX_OUTPUT_BYTES: Final = 4096
 MAX_TRIGGER_BYTES: Final = 256 * 1024
 MAX_INLINE_OUTPUTS_BYTES: Final = 128 * 1024
 MAX_MESSAGE_CHARS: Final = 1024
+MAX_LOGS_TAIL_BYTES: Final = 2048
+MAX_FREE_TRIES: Final = 10

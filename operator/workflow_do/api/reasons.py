@@ -34,6 +34,54 @@ class Reason(StrEnum):
     SUCCEEDED = ("Succeeded", "Every step succeeded.", "Nothing to do.")
     READY = ("Ready", "The definition is valid and can be run.", "Nothing to do.")
 
+    RETRYING = (
+        "Retrying",
+        "A try failed and another one follows.",
+        "Nothing to do; `retryTime` of the step says when.",
+    )
+    PAUSED = (
+        "Paused",
+        "The run is paused: what runs goes on, nothing new starts.",
+        "`kubectl workflow resume RUN`.",
+    )
+    CANCELLING = (
+        "Cancelling",
+        "The run is being cancelled; its live tries are being stopped.",
+        "Nothing to do.",
+    )
+
+    # Control and deadlines.
+    CANCELLED = (
+        "Cancelled",
+        "The run was cancelled.",
+        "`kubectl workflow retry RUN` runs the rest.",
+    )
+    STEP_DEADLINE_EXCEEDED = (
+        "StepDeadlineExceeded",
+        "The step took longer, over all its tries, than its activeDeadlineSeconds.",
+        "Make the programs faster, the deadline longer, or the retries fewer.",
+    )
+    RUN_DEADLINE_EXCEEDED = (
+        "RunDeadlineExceeded",
+        "The steps of the run took longer than the Workflow's activeDeadlineSeconds.",
+        "Make the steps faster or the deadline longer.",
+    )
+    WORKFLOW_SUSPENDED = (
+        "WorkflowSuspended",
+        "The Workflow is suspended: new runs wait.",
+        "Set spec.suspend of the Workflow to false.",
+    )
+    RETRY_REFUSED = (
+        "RetryRefused",
+        "The run named by retryOf is not there, has not ended, succeeded, or was retried before.",
+        "Retry a failed run that has ended, by its uid, and once.",
+    )
+    INTERRUPTED = (
+        "Interrupted",
+        "The run was restored from a backup in mid-run; what its steps did since is not known.",
+        "Look at what the steps did, then start a new run.",
+    )
+
     # Definitions.
     WORKFLOW_NOT_FOUND = (
         "WorkflowNotFound",

@@ -125,5 +125,19 @@ REVISION: Final = (_immutable("WorkflowRevision", "the operator makes a new one 
 
 RUN: Final = (
     _name_at_most(NAME_MAX, "it is a label of the run's Jobs"),
-    _immutable("WorkflowRun", "create a new run instead"),
+    Rule(
+        "spec",
+        "self.workflowName == oldSelf.workflowName && self.trigger == oldSelf.trigger"
+        " && has(self.revisionName) == has(oldSelf.revisionName)"
+        " && (!has(self.revisionName) || self.revisionName == oldSelf.revisionName)"
+        " && has(self.retryOf) == has(oldSelf.retryOf)"
+        " && (!has(self.retryOf) || self.retryOf == oldSelf.retryOf)",
+        "the spec of a WorkflowRun is immutable but for desiredState: create a new run instead",
+    ),
+    Rule(
+        "spec",
+        "!has(oldSelf.desiredState) || oldSelf.desiredState != 'Cancelled'"
+        " || (has(self.desiredState) && self.desiredState == 'Cancelled')",
+        "a cancelled run cannot be resumed: retry it, or create a new run",
+    ),
 )

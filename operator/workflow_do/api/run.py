@@ -31,8 +31,25 @@ class RunTrigger(Spec):
     ] = None
 
 
+class DesiredState(StrEnum):
+    """What is asked of a live run."""
+
+    RUNNING = "Running"
+    PAUSED = "Paused"
+    CANCELLED = "Cancelled"
+
+
+class RetryOf(Spec):
+    """The finished run whose succeeded steps are taken over."""
+
+    run_name: Annotated[Name, Field(description="The name of the finished run.")]
+    run_uid: Annotated[
+        str, Field(alias="runUID", min_length=1, max_length=64, description="Its uid.")
+    ]
+
+
 class RunSpec(Spec):
-    """What to run, with what. Immutable."""
+    """What to run, with what. Immutable but for desiredState."""
 
     workflow_name: Annotated[Name, Field(description="The Workflow to run.")]
     revision_name: Annotated[
@@ -40,6 +57,20 @@ class RunSpec(Spec):
         Field(description="A WorkflowRevision of that Workflow; absent: the current definitions."),
     ] = None
     trigger: Annotated[RunTrigger, Field(description="What started the run; 256 KiB at most.")]
+    desired_state: Annotated[
+        DesiredState,
+        Field(
+            description="Running; Paused: nothing new starts; Cancelled: live tries are stopped "
+            "and the run ends, for good. Absent: Running."
+        ),
+    ] = DesiredState.RUNNING
+    retry_of: Annotated[
+        RetryOf | None,
+        Field(
+            description="Take over the steps of this finished run that succeeded and would get the "
+            "same input again, and run the rest. A run can be retried once."
+        ),
+    ] = None
 
 
 class StepState(StrEnum):
@@ -47,6 +78,7 @@ class StepState(StrEnum):
 
     PENDING = "Pending"
     RUNNING = "Running"
+    RETRYING = "Retrying"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     NOT_STARTED = "NotStarted"
@@ -55,7 +87,10 @@ class StepState(StrEnum):
     @property
     def terminal(self) -> bool:
         """Whether the step has ended, well or not."""
-        return self not in (StepState.PENDING, StepState.RUNNING)
+        return self not in _LIVE
+
+
+_LIVE = frozenset({StepState.PENDING, StepState.RUNNING, StepState.RETRYING})
 
 
 class UnitStatus(Status):
@@ -64,8 +99,9 @@ class UnitStatus(Status):
     state: Annotated[
         StepState,
         Field(
-            description="Pending, Running, Succeeded, Failed (the program said so), NotStarted (it "
-            "never began) or Unknown (it began, and what it did is not known)."
+            description="Pending, Running, Retrying (between two tries), Succeeded, Failed (the "
+            "program said so), NotStarted (it never began) or Unknown (it began, and what it did "
+            "is not known)."
         ),
     ] = StepState.PENDING
     reason: Annotated[str | None, Field(description="Why; while Running: what it waits for.")] = (
@@ -79,6 +115,31 @@ class UnitStatus(Status):
         int | None, Field(description="The how-manyeth start of the run this was, from 1.")
     ] = None
     tries: Annotated[int, Field(description="How many Jobs were made.")] = 0
+    attempts: Annotated[
+        int, Field(description="How many tries counted: infrastructure trouble is free of charge.")
+    ] = 0
+    prior_state: Annotated[
+        StepState | None,
+        Field(description="The worst outcome of earlier tries: Unknown, Failed or NotStarted."),
+    ] = None
+    retry_time: Annotated[
+        str | None,
+        Field(
+            description="While Retrying: when the next try starts.",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ] = None
+    logs_tail: Annotated[
+        str | None, Field(description="The last 2 KiB of the log of the newest failed try.")
+    ] = None
+    taken_over: Annotated[
+        bool | None,
+        Field(description="The step succeeded in the run that this one is a retry of."),
+    ] = None
+    epoch: Annotated[
+        int | None,
+        Field(description="Counts how often the step began anew; part of its idempotency key."),
+    ] = None
     job_name: Annotated[str | None, Field(description="The Job of the newest try.")] = None
     job_uid: Annotated[str | None, Field(description="Its uid.", alias="jobUID")] = None
     image_id: Annotated[
@@ -128,6 +189,23 @@ class RunStatus(Status):
     ] = None
     revision_name: Annotated[
         str | None, Field(description="The WorkflowRevision that the run is pinned to.")
+    ] = None
+    root_run_uid: Annotated[
+        str | None,
+        Field(
+            alias="rootRunUID",
+            description="The first run of a chain of retries; idempotency keys are made of it.",
+        ),
+    ] = None
+    paused_since: Annotated[
+        str | None,
+        Field(
+            description="Since when the run has been paused.",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ] = None
+    paused_seconds: Annotated[
+        int | None, Field(description="How long the run had been paused before.")
     ] = None
     conditions: Annotated[
         tuple[Condition, ...],

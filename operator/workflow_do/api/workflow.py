@@ -11,6 +11,7 @@ from workflow_do.api.base import Json, Name, Spec, Status, keyed_by
 from workflow_do.api.conditions import Condition
 from workflow_do.api.housekeeping import Housekeeping
 from workflow_do.api.names import MAX_STEPS
+from workflow_do.api.retry import Retry
 
 StepId = Annotated[
     str,
@@ -46,6 +47,13 @@ class Step(Spec):
     title: Annotated[str | None, Field(max_length=200, description="For people.")] = None
     action: Annotated[Name, Field(description="The name of the Action to run.")]
     input: Input = Field(default_factory=dict)
+    retry: Annotated[
+        Retry | None, Field(description="Instead of the Action's retry, as a whole.")
+    ] = None
+    active_deadline_seconds: Annotated[
+        int | None,
+        Field(ge=1, le=2592000, description="How long the step may take, over all its tries."),
+    ] = None
 
 
 class Handler(Spec):
@@ -74,6 +82,19 @@ class WorkflowSpec(Housekeeping):
     ]
     on_failure: Annotated[
         Handler | None, Field(description="Runs once when a step has failed.")
+    ] = None
+    active_deadline_seconds: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=31536000,
+            description="How long the steps of a run may take; absent: no limit. Time spent paused "
+            "does not count, and onFailure is not limited by it.",
+        ),
+    ] = None
+    suspend: Annotated[
+        bool | None,
+        Field(description="New runs wait until this is false again; live ones go on."),
     ] = None
     service_account_name: Annotated[
         str | None,

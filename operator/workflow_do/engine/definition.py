@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from workflow_do.api.action import ActionSpec
 from workflow_do.api.reasons import Reason
+from workflow_do.api.retry import Retry
 from workflow_do.api.revision import RevisionSpec
 from workflow_do.api.workflow import WorkflowSpec
 from workflow_do.engine import expressions as ex
@@ -25,7 +26,9 @@ Raw = Mapping[str, Any]
 
 _COMMON: Final = frozenset({"trigger", "run", "workflow", "steps"})
 _STEP_FIELDS: Final = frozenset({"output", "state", "reason"})
-_FAILURE_FIELDS: Final = frozenset({"step", "action", "reason", "message", "exitCode"})
+_FAILURE_FIELDS: Final = frozenset(
+    {"step", "action", "reason", "message", "exitCode", "attempt", "logsTail"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,14 @@ class ActionDef:
 
 @dataclass(frozen=True, slots=True)
 class UnitDef:
-    """A step or the handler: what it runs, with which input."""
+    """A step or the handler: what it runs, with which input. `deadline` is in seconds."""
 
     unit: Unit
     action: ActionDef
     input: ex.Tree
     title: str
+    retry: Retry
+    deadline: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,8 @@ def _define(
             action=actions[step.action],
             input=_tree(step.input, f"steps[{at}].input", _step_check(ids, at)),
             title=step.title or step.id,
+            retry=step.retry or actions[step.action].spec.retry,
+            deadline=step.active_deadline_seconds,
         )
         for at, step in enumerate(spec.steps)
     )
@@ -170,6 +177,7 @@ def _handler(
         action=actions[spec.on_failure.action],
         input=_tree(spec.on_failure.input, "onFailure.input", _handler_check(ids)),
         title="onFailure",
+        retry=actions[spec.on_failure.action].spec.retry,
     )
 
 

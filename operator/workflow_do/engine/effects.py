@@ -6,11 +6,13 @@ them out; what came of them is observed, and planned upon, like everything else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from workflow_do.api.run import RunStatus
+from workflow_do.engine.facts import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,28 @@ class ExpirePod:
     pod_name: str
 
 
-Effect = CreateRevision | CreateJob | SuspendJob | ExpirePod
+@dataclass(frozen=True, slots=True)
+class MarkStarted:
+    """Write the run's uid into its metadata before its first Job: it outlives a backup."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkFinished:
+    """Label a finished run with the reason it ended with: it outlives a backup."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRetry:
+    """Write into the original run that this one retries it, if nobody has since it was read."""
+
+    original: Run
+
+
+Effect = (
+    CreateRevision | CreateJob | SuspendJob | ExpirePod | MarkStarted | MarkFinished | ClaimRetry
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +74,9 @@ class Plan:
 
     While `effects` is not empty: carry them out, observe what came of them, plan again; only a
     plan without effects is written down. `needs_live` asks for a look at the API server itself,
-    `needs_events` for the Events of these Jobs (uids); then plan again. `look_at` is the time at
-    which something changes by itself.
+    `needs_events` for the Events of these Jobs (uids), `needs_logs` for the end of the log of
+    these Pods (name → uid); then plan again. `look_at` is the time at which something changes by
+    itself.
     """
 
     status: RunStatus
@@ -60,3 +84,4 @@ class Plan:
     look_at: datetime | None = None
     needs_live: bool = False
     needs_events: frozenset[str] = frozenset()
+    needs_logs: Mapping[str, str] = field(default_factory=dict)

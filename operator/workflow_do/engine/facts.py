@@ -9,6 +9,7 @@ writes them.
              ├─ jobs, pods  everything that carries the run's uid
              ├─ job_events  why a Job without a Pod has none
              ├─ refusals    Jobs that the API server would not take
+             ├─ logs        the end of the log of Pods (by uid) that failed
              └─ live        read from the API server just now, not from a watch
 """
 
@@ -33,7 +34,11 @@ Raw = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A WorkflowRun: identity, what was asked, and what was last written about it."""
+    """A WorkflowRun: identity, what was asked, and what was last written about it.
+
+    `started_uid` names the uid under which its first Job was made, `retried_by` the run that took
+    it over, `finished` the reason it ended with; the three outlive a backup, the status does not.
+    """
 
     name: str
     namespace: str
@@ -43,6 +48,9 @@ class Run:
     spec: RunSpec
     status: RunStatus
     deleting: bool = False
+    started_uid: str = ""
+    retried_by: str = ""
+    finished: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ class JobFact:
     step: str
     try_: int
     seq: int
+    epoch: int
     input_hash: str
     created: datetime | None
     suspend: bool = False
@@ -108,10 +117,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Pinning:
-    """A definition that the run may be pinned to; `manifest` is None where it is stored already."""
+    """A definition that the run may be pinned to; `manifest` is None where it is stored already.
+
+    `original` is the run that this one is a retry of, `alike` the steps of it whose Actions are
+    the same in both definitions.
+    """
 
     definition: Definition
     manifest: dict[str, Any] | None
+    original: Run | None = None
+    alike: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,7 @@ class Observed:
     pods: tuple[PodFact, ...] = ()
     job_events: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    logs: Mapping[str, str] = field(default_factory=dict)
     live: bool = False
 
 
@@ -144,6 +160,9 @@ def parse_run(raw: Raw) -> Run | Problem:
         spec=spec,
         status=status,
         deleting="deletionTimestamp" in meta,
+        started_uid=str(_dict(meta, "annotations").get(names.ANNOTATION_STARTED_UID, "")),
+        retried_by=str(_dict(meta, "annotations").get(names.ANNOTATION_RETRIED_BY, "")),
+        finished=str(_dict(meta, "labels").get(names.LABEL_FINISHED, "")),
     )
 
 
@@ -160,6 +179,7 @@ def parse_job(raw: Raw) -> JobFact:
         step=str(labels.get(names.LABEL_STEP, "")),
         try_=_int(labels.get(names.LABEL_TRY)),
         seq=_int(notes.get(names.ANNOTATION_SEQ)),
+        epoch=_int(notes.get(names.ANNOTATION_EPOCH)),
         input_hash=str(notes.get(names.ANNOTATION_INPUT_HASH, "")),
         created=parse_time(meta.get("creationTimestamp")),
         suspend=spec.get("suspend") is True,

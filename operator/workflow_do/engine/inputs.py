@@ -79,6 +79,8 @@ def failure(first: StepStatus) -> dict[str, Json]:
         "reason": first.reason,
         "message": first.message,
         "exitCode": first.exit_code,
+        "attempt": first.attempts,
+        "logsTail": first.logs_tail or "",
     }
 
 

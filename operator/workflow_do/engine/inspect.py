@@ -6,22 +6,21 @@ crash between the two never leaves a stopped try whose cause is forgotten.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
-import orjson
-
-from workflow_do.api.names import MAX_INLINE_OUTPUTS_BYTES, MAX_MESSAGE_CHARS
-from workflow_do.api.reasons import Reason, find_reason
+from workflow_do.api.names import MAX_MESSAGE_CHARS
+from workflow_do.api.reasons import find_reason
 from workflow_do.api.run import StepState, UnitStatus
+from workflow_do.engine import closing, limits
 from workflow_do.engine import ledger as books
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.effects import Effect
 from workflow_do.engine.facts import JobFact, Observed, PodFact, parse_time
+from workflow_do.engine.identity import Role
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.stopping import newest_pod, stop
-from workflow_do.engine.timestamps import stamp
 from workflow_do.engine.verdict import Attempt, Ended, Going, Stop, judge
 
 
@@ -35,6 +34,22 @@ class Inspection:
     look_at: datetime | None = None
     needs_live: bool = False
     needs_events: frozenset[str] = frozenset()
+    needs_logs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def needs(self) -> bool:
+        """Whether more must be observed before anything is decided."""
+        return self.needs_live or bool(self.needs_events) or bool(self.needs_logs)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A unit that has started and not ended, with its newest Job and Pod."""
+
+    unit: UnitDef
+    record: UnitStatus
+    job: JobFact | None
+    pod: PodFact | None
 
 
 def inspect(
@@ -45,58 +60,67 @@ def inspect(
     for unit in books.units_of(definition):
         record = books.record_of(ledger, unit.unit)
         if record is not None and record.state is StepState.RUNNING:
-            found = _look(observed, unit, record, found, now)
+            found = _look(observed, definition, _live(observed, unit, record), found, now)
     return found
 
 
-def _look(
-    observed: Observed, unit: UnitDef, record: UnitStatus, found: Inspection, now: datetime
-) -> Inspection:
+def _live(observed: Observed, unit: UnitDef, record: UnitStatus) -> Live:
     job = next((j for j in observed.jobs if j.uid == record.job_uid), None)
-    pod = newest_pod(record.job_uid or "", observed.pods)
-    verdict = judge(_attempt(observed, unit, record, job, pod, now))
+    return Live(unit, record, job, newest_pod(record.job_uid or "", observed.pods))
+
+
+def _look(
+    observed: Observed, definition: Definition, it: Live, found: Inspection, now: datetime
+) -> Inspection:
+    if it.record.stop_reason is None:
+        asked = limits.stop_of(observed.run, definition, it.unit, it.record, now)
+        if asked is not None and not _has_ended(it.pod):
+            return _ask_to_stop(found, it.unit, asked, now)
+    verdict = judge(_attempt(observed, it, now))
     if isinstance(verdict, Ended):
-        return replace(found, ledger=_close(found.ledger, unit, record, verdict, pod, now))
+        return _close(observed, it, found, verdict, now)
     if isinstance(verdict, Stop):
-        return _ask_to_stop(found, unit, verdict, now)
-    return _wait(found, unit, record, verdict, job, pod)
+        return _ask_to_stop(found, it.unit, verdict, now)
+    found = _wait(found, it, verdict)
+    return replace(found, look_at=_earliest(found.look_at, _limit(observed, definition, it)))
 
 
-def _attempt(
-    observed: Observed,
-    unit: UnitDef,
-    record: UnitStatus,
-    job: JobFact | None,
-    pod: PodFact | None,
-    now: datetime,
-) -> Attempt:
+def _has_ended(pod: PodFact | None) -> bool:
+    return pod is not None and pod.container.state == "terminated"
+
+
+def _limit(observed: Observed, definition: Definition, it: Live) -> datetime | None:
+    """When a deadline of the step or of the run will stop the try."""
+    if it.unit.unit.role is not Role.DO or it.record.stop_reason is not None:
+        return None
+    own = limits.step_limit(it.unit, it.record)
+    return _earliest(own, limits.run_limit(observed.run, definition))
+
+
+def _attempt(observed: Observed, it: Live, now: datetime) -> Attempt:
+    created = it.job.created if it.job is not None else None
+    if created is None and it.pod is not None:
+        created = it.pod.created
     return Attempt(
-        action=unit.action,
-        job_created=parse_time(record.start_time) or now,
-        job=job,
-        pod=pod,
-        stop=find_reason(record.stop_reason),
-        events=observed.job_events.get(record.job_uid or ""),
+        action=it.unit.action,
+        job_created=created or parse_time(it.record.start_time) or now,
+        job=it.job,
+        pod=it.pod,
+        stop=find_reason(it.record.stop_reason),
+        events=observed.job_events.get(it.record.job_uid or ""),
         live=observed.live,
         now=now,
     )
 
 
-def _wait(
-    found: Inspection,
-    unit: UnitDef,
-    record: UnitStatus,
-    verdict: Going,
-    job: JobFact | None,
-    pod: PodFact | None,
-) -> Inspection:
+def _wait(found: Inspection, it: Live, verdict: Going) -> Inspection:
     """Still going: show what it waits for, and carry out a stop that is written down."""
-    needs = {record.job_uid or ""} if verdict.needs_events else set()
+    needs = {it.record.job_uid or ""} if verdict.needs_events else set()
     return replace(
         found,
         live=True,
-        ledger=_show(found.ledger, unit, record, verdict),
-        effects=found.effects + (stop(job, pod) if record.stop_reason else ()),
+        ledger=_show(found.ledger, it.unit, it.record, verdict),
+        effects=found.effects + (stop(it.job, it.pod) if it.record.stop_reason else ()),
         look_at=_earliest(found.look_at, verdict.look_at),
         needs_live=found.needs_live or verdict.needs_live,
         needs_events=found.needs_events | needs,
@@ -106,7 +130,7 @@ def _wait(
 def _show(ledger: Ledger, unit: UnitDef, record: UnitStatus, verdict: Going) -> Ledger:
     """The reason it waits for. Of one reason the first message stays: they alternate for ever."""
     reason = verdict.reason.value if verdict.reason is not None else None
-    if reason == record.reason:
+    if reason == record.reason or (record.stop_reason is not None and reason is None):
         return ledger
     message = verdict.message[:MAX_MESSAGE_CHARS] or None
     return ledger.update(unit, reason=reason, message=message)
@@ -123,45 +147,27 @@ def _ask_to_stop(found: Inspection, unit: UnitDef, verdict: Stop, now: datetime)
 
 
 def _close(
-    ledger: Ledger,
-    unit: UnitDef,
-    record: UnitStatus,
-    verdict: Ended,
-    pod: PodFact | None,
-    now: datetime,
-) -> Ledger:
-    """The verdict as the record of the unit, for good."""
-    changes: dict[str, Any] = {
-        "state": verdict.state,
-        "reason": verdict.reason.value if verdict.reason is not None else None,
-        "message": _message(record, verdict),
-        "exit_code": verdict.exit_code,
-        "output": verdict.output,
-        "image_id": (pod.container.image_id if pod is not None else "") or None,
-        "completion_time": stamp(verdict.finished or now),
-    }
-    if verdict.output is not None and _over_budget(ledger, verdict.output):
-        limit = MAX_INLINE_OUTPUTS_BYTES
-        changes |= {
-            "state": StepState.UNKNOWN,
-            "reason": Reason.OUTPUT_TOO_LARGE.value,
-            "message": f"the run's outputs together are over {limit} bytes",
-            "output": None,
-        }
-    return ledger.update(unit, **changes)
+    observed: Observed, it: Live, found: Inspection, verdict: Ended, now: datetime
+) -> Inspection:
+    """The verdict as the record of the unit; of a failure the end of its log, first."""
+    pod = it.pod
+    unread = pod is not None and pod.uid not in observed.logs and _has_log(verdict, pod)
+    if pod is not None and unread:
+        return replace(found, needs_logs={**found.needs_logs, pod.name: pod.uid})
+    ended = closing.Closing(
+        unit=it.unit,
+        record=it.record,
+        verdict=verdict,
+        image_id=pod.container.image_id if pod is not None else "",
+        log=observed.logs.get(pod.uid, "") if pod is not None else "",
+        limit=limits.step_limit(it.unit, it.record),
+    )
+    return replace(found, ledger=closing.close(found.ledger, ended, observed.run.uid, now))
 
 
-def _message(record: UnitStatus, verdict: Ended) -> str | None:
-    """The verdict's own message; of a try that was stopped, the one that was written then."""
-    kept = record.message if record.stop_reason and verdict.state.terminal else None
-    succeeded = verdict.state is StepState.SUCCEEDED
-    text = verdict.message or (None if succeeded else kept) or ""
-    return text[:MAX_MESSAGE_CHARS] or None
-
-
-def _over_budget(ledger: Ledger, output: dict[str, Any]) -> bool:
-    kept = sum(len(orjson.dumps(u.output)) for _, u in ledger.units() if u.output)
-    return kept + len(orjson.dumps(output)) > MAX_INLINE_OUTPUTS_BYTES
+def _has_log(verdict: Ended, pod: PodFact) -> bool:
+    """A container that began, and did not succeed, has something to say."""
+    return verdict.state is not StepState.SUCCEEDED and pod.container.started is not None
 
 
 def _earliest(a: datetime | None, b: datetime | None) -> datetime | None:

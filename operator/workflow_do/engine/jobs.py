@@ -49,9 +49,11 @@ class Try:
     run_name: str
     run_namespace: str
     run_uid: str
+    root_run_uid: str
     unit: Unit
     number: int
     seq: int
+    epoch: int
     input: Json
     env: Mapping[str, str]
 
@@ -59,6 +61,11 @@ class Try:
 def encode_input(value: Json) -> str:
     """The input as the program finds it in ACTION_INPUT: compact JSON, keys in their order."""
     return orjson.dumps(value).decode()
+
+
+def hash_of_input(value: Json) -> str:
+    """What tells one input from another; stands on the Job and in the status."""
+    return identity.hash_of(value)[:16]
 
 
 def build_job(definition: Definition, action: ActionDef, this: Try) -> dict[str, Any]:
@@ -69,7 +76,8 @@ def build_job(definition: Definition, action: ActionDef, this: Try) -> dict[str,
     job, pod = action.spec.job_metadata, action.spec.pod_metadata
     notes = {
         names.ANNOTATION_SEQ: str(this.seq),
-        names.ANNOTATION_INPUT_HASH: identity.hash_of(this.input)[:16],
+        names.ANNOTATION_INPUT_HASH: hash_of_input(this.input),
+        **({names.ANNOTATION_EPOCH: str(this.epoch)} if this.epoch else {}),
     }
     return {
         "apiVersion": "batch/v1",
@@ -186,7 +194,9 @@ def _env(action: ActionDef, this: Try) -> list[dict[str, Any]]:
         "WORKFLOW_RUN": this.run_name,
         "WORKFLOW_STEP": this.unit.step or this.unit.role.value,
         "WORKFLOW_ATTEMPT": str(this.number),
-        "WORKFLOW_IDEMPOTENCY_KEY": identity.idempotency_key(this.run_uid, this.unit),
+        "WORKFLOW_IDEMPOTENCY_KEY": identity.idempotency_key(
+            this.root_run_uid, this.unit, this.epoch
+        ),
     }
     return rows + [{"name": key, "value": _escape(value)} for key, value in ours.items()]
 

@@ -18,6 +18,17 @@ from workflow_do.engine.facts import JobFact, Run
 from workflow_do.engine.identity import Role, Unit, job_name
 from workflow_do.engine.timestamps import stamp
 
+_OF_ONE_TRY: Final = (
+    "reason",
+    "message",
+    "exit_code",
+    "stop_reason",
+    "retry_time",
+    "completion_time",
+    "output",
+    "taken_over",
+)
+_WITHOUT_TROUBLE: Final = frozenset({StepState.PENDING, StepState.RUNNING, StepState.SUCCEEDED})
 _ROLES: Final = frozenset(role.value for role in Role)
 
 
@@ -46,6 +57,14 @@ class Ledger:
             None,
         )
 
+    def trouble(self) -> tuple[tuple[Unit, StepState, int], ...]:
+        """Every unit that did not succeed: ended, or waiting for another try."""
+        return tuple(
+            (unit, record.state, record.tries)
+            for unit, record in self.units()
+            if record.state not in _WITHOUT_TROUBLE
+        )
+
     def next_step(self) -> StepStatus | None:
         """The first step that has not ended."""
         return next((s for s in self.steps if not s.state.terminal), None)
@@ -61,9 +80,27 @@ class Ledger:
         return replace(self, steps=steps)
 
 
-def opening(definition: Definition) -> Ledger:
-    """The ledger of a run that has not begun: every step Pending, in order."""
-    return Ledger(tuple(StepStatus(id=s.unit.step, action=s.action.name) for s in definition.steps))
+def opening(definition: Definition, original: RunStatus | None, alike: frozenset[str]) -> Ledger:
+    """The ledger of a run that has not begun: every step Pending, in order.
+
+    In a retry, a step that succeeded in the original run keeps its output and the hash of its
+    input: it is taken over when its turn comes, if it would get the same input again.
+    """
+    before = {s.id: s for s in original.steps} if original is not None else {}
+    return Ledger(
+        tuple(
+            _opened(s, before.get(s.unit.step) if s.unit.step in alike else None)
+            for s in definition.steps
+        )
+    )
+
+
+def _opened(unit: UnitDef, before: StepStatus | None) -> StepStatus:
+    fresh = StepStatus(id=unit.unit.step, action=unit.action.name)
+    if before is None or before.state is not StepState.SUCCEEDED:
+        return fresh
+    kept = {"output": before.output, "input_hash": before.input_hash, "epoch": before.epoch}
+    return fresh.model_copy(update={**kept, "taken_over": True})
 
 
 def of_status(status: RunStatus) -> Ledger:
@@ -78,7 +115,8 @@ def fold(ledger: Ledger, run: Run, definition: Definition, jobs: tuple[JobFact, 
         unit = identified(run, job)
         known = units.get(unit) if unit is not None else None
         if known is not None and _is_news(ledger, known, job):
-            ledger = ledger.update(known, **_started(job))
+            record = record_of(ledger, known.unit)
+            ledger = ledger.update(known, **_started(job, record))
     return ledger
 
 
@@ -109,7 +147,9 @@ def _is_news(ledger: Ledger, unit: UnitDef, job: JobFact) -> bool:
     return record is None or (not record.state.terminal and job.try_ > record.tries)
 
 
-def _started(job: JobFact) -> dict[str, Any]:
+def _started(job: JobFact, record: UnitStatus | None) -> dict[str, Any]:
+    """A new try: what the one before had ended with is over. The first start stays the start."""
+    first = record.start_time if record is not None else None
     created: datetime | None = job.created
     return {
         "state": StepState.RUNNING,
@@ -118,5 +158,7 @@ def _started(job: JobFact) -> dict[str, Any]:
         "job_name": job.name,
         "job_uid": job.uid,
         "input_hash": job.input_hash,
-        "start_time": stamp(created) if created is not None else None,
+        "epoch": job.epoch or None,
+        "start_time": first or (stamp(created) if created is not None else None),
+        **dict.fromkeys(_OF_ONE_TRY),
     }

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from workflow_do.api import conditions as cond
 from workflow_do.api import names
+from workflow_do.api.conditions import ConditionType
 from workflow_do.api.housekeeping import HOUSEKEEPING_FIELDS
 from workflow_do.api.reasons import Reason
 from workflow_do.engine.definition import Definition, action_names, define, parse_revision
@@ -36,6 +38,8 @@ def pin(
             Reason.WORKFLOW_NOT_FOUND,
             f"there is no Workflow {wanted!r} in namespace {run.namespace!r}: apply it",
         )
+    if (workflow.get("spec") or {}).get("suspend") is True:
+        return Problem(Reason.WORKFLOW_SUSPENDED, f"the Workflow {wanted!r} is suspended")
     content = _content(workflow, actions)
     revision = _revision_name(wanted, content)
     definition = define(wanted, content["workflow"], content["actions"], revision)
@@ -82,6 +86,51 @@ def _content(workflow: Raw, actions: Mapping[str, Raw]) -> dict[str, Any]:
         "workflow": spec,
         "actions": {name: dict(actions[name].get("spec") or {}) for name in used},
     }
+
+
+def pin_retry(
+    run: Run, original: Run | None, revision: Raw | None, revision_before: Raw | None
+) -> Pinning | Problem:
+    """The revision of a run that retries another: by default the original's own.
+
+    Raw revisions; None where they are not there. Problem: RetryRefused, and those of a revision.
+    """
+    asked = run.spec.retry_of
+    name = asked.run_name if asked is not None else ""
+    if original is None or asked is None or original.uid != asked.run_uid:
+        return _refused(f"there is no WorkflowRun {name!r} of that uid")
+    fault = _not_to_be_retried(run, original)
+    if fault is not None:
+        return _refused(f"the WorkflowRun {name!r} {fault}")
+    if revision is None or revision_before is None:
+        return _refused(f"the WorkflowRevision of {name!r} is gone: start a new run")
+    definition, before = parse_revision(revision), parse_revision(revision_before)
+    if isinstance(definition, Problem):
+        return definition
+    if isinstance(before, Problem):
+        return before
+    actions = {s.unit.step: s.action.spec for s in before.steps}
+    alike = frozenset(
+        s.unit.step for s in definition.steps if actions.get(s.unit.step) == s.action.spec
+    )
+    return Pinning(definition, None, original, alike)
+
+
+def _not_to_be_retried(run: Run, original: Run) -> str | None:
+    if original.spec.workflow_name != run.spec.workflow_name:
+        return f"is a run of the Workflow {original.spec.workflow_name!r}"
+    verdict = cond.find(original.status.conditions, ConditionType.SUCCEEDED)
+    if verdict is None or verdict.status == "Unknown":
+        return "has not ended"
+    if verdict.status == "True":
+        return "succeeded: there is nothing to retry"
+    if original.retried_by not in ("", run.uid):
+        return "was retried before: retry that run instead"
+    return None
+
+
+def _refused(message: str) -> Problem:
+    return Problem(Reason.RETRY_REFUSED, message)
 
 
 def _manifest(

@@ -4,12 +4,15 @@
 again. It is total and deterministic: a broken template or a strange Pod becomes a record in the
 status, never an exception. It knows no cluster, no clock and no I/O.
 
-    completed ............ silent (only a Job that turns up late is stopped)
+    completed ............ silent (a late Job is stopped, the finished label is put on)
+    restored ............. its old verdict, or Interrupted: nothing runs a second time
     no definition yet .... wait up to 20 s, then end; else pin the run to a revision
     otherwise ............ fold Jobs into the ledger, judge the live units, then one of:
                            a unit is live    → wait for it (or stop it)
-                           a step failed     → start onFailure, once; then end
-                           a step is pending → start it
+                           cancelled         → end
+                           a step failed     → write that down, then onFailure, once; then end
+                           paused            → wait
+                           a step is next    → start it (or wait until its next try is due)
                            nothing is left   → end
 """
 
@@ -18,19 +21,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from workflow_do.api.names import MAX_MESSAGE_CHARS
-from workflow_do.api.run import StepState
-from workflow_do.engine import inputs, jobs, report
+from workflow_do.api.reasons import Reason
+from workflow_do.engine import inputs, limits, report, starting
 from workflow_do.engine import ledger as books
+from workflow_do.engine.closing import give_up
 from workflow_do.engine.definition import Definition, UnitDef
-from workflow_do.engine.effects import CreateJob, CreateRevision, Plan
-from workflow_do.engine.facts import Observed, Pinning, parse_time
-from workflow_do.engine.identity import job_name
+from workflow_do.engine.effects import ClaimRetry, CreateRevision, MarkFinished, Plan
+from workflow_do.engine.facts import Observed, Pinning, Run, parse_time
+from workflow_do.engine.identity import Role
 from workflow_do.engine.inspect import inspect
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.stopping import strays
-from workflow_do.engine.timestamps import stamp
 
 DEFINITION_WAIT: Final = timedelta(seconds=20)
 """Objects applied together arrive in any order; this long a missing one may be on its way."""
@@ -38,39 +40,54 @@ DEFINITION_WAIT: Final = timedelta(seconds=20)
 
 def plan(observed: Observed, now: datetime) -> Plan:
     """What to do next about the observed run, at `now` (aware, UTC)."""
-    status = observed.run.status
-    if report.completed(status):
-        return Plan(status, effects=strays(observed))
-    definition = observed.definition
+    run, definition = observed.run, observed.definition
+    if report.completed(run.status):
+        return _completed(observed)
+    if run.finished and run.status.start_time is None:
+        return Plan(report.restored(run, now))
+    if run.started_uid not in ("", run.uid):
+        why = "restored from a backup in mid-run; what its steps did since is not known"
+        return Plan(report.refused(run, Problem(Reason.INTERRUPTED, why), now))
     if isinstance(definition, Problem):
-        return _without_definition(observed, definition, now)
+        return _without_definition(run, definition, now)
     if isinstance(definition, Pinning):
-        return _pin(observed, definition, now)
+        return _pin(run, definition, now)
     return _advance(observed, definition, now)
 
 
-def _without_definition(observed: Observed, why: Problem, now: datetime) -> Plan:
-    """Nothing to run by. Before the run is pinned it may still come; afterwards it is lost."""
+def _completed(observed: Observed) -> Plan:
     run = observed.run
-    if run.status.revision_name is not None:
-        return Plan(report.refused(run, why, now))
+    reason = report.reason_of(run.status)
+    label = () if run.finished == reason else (MarkFinished(reason),)
+    return Plan(run.status, effects=(*label, *strays(observed)))
+
+
+def _without_definition(run: Run, why: Problem, now: datetime) -> Plan:
+    """Nothing to run by. Before the run is pinned it may still come; afterwards it is lost."""
+    if limits.cancelled(run):
+        return Plan(report.refused(run, report.CANCELLED, now))
+    if why.reason is Reason.WORKFLOW_SUSPENDED:
+        return Plan(report.waiting(run, why, now))
     since = parse_time(run.status.start_time) or now
-    if now >= since + DEFINITION_WAIT:
+    final = run.status.revision_name is not None or why.reason is Reason.RETRY_REFUSED
+    if final or now >= since + DEFINITION_WAIT:
         return Plan(report.refused(run, why, now))
     return Plan(report.waiting(run, why, now), look_at=since + DEFINITION_WAIT)
 
 
-def _pin(observed: Observed, pinning: Pinning, now: datetime) -> Plan:
+def _pin(run: Run, pinning: Pinning, now: datetime) -> Plan:
     """Store the revision, then write its name down; the first Job comes after that."""
-    run = observed.run
+    if limits.cancelled(run):
+        return Plan(report.refused(run, report.CANCELLED, now))
     fault = inputs.check_trigger(pinning.definition, run)
     if fault is not None:
         return Plan(report.refused(run, fault, now))
     if pinning.manifest is not None:
         return Plan(run.status, effects=(CreateRevision(pinning.manifest),))
-    opening = books.opening(pinning.definition)
-    status = report.pinned(run, pinning.definition.revision_name, opening, now)
-    return Plan(status, look_at=now)
+    original = pinning.original
+    if original is not None and original.retried_by != run.uid:
+        return Plan(run.status, effects=(ClaimRetry(original),))
+    return Plan(report.pinned(run, pinning, now), look_at=now)
 
 
 def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
@@ -78,72 +95,75 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
     before = books.of_status(run.status)
     folded = books.fold(before, run, definition, observed.jobs)
     found = inspect(observed, definition, folded, now)
-    if found.needs_live or found.needs_events:
-        return Plan(run.status, needs_live=found.needs_live, needs_events=found.needs_events)
+    if found.needs:
+        return Plan(
+            run.status,
+            needs_live=found.needs_live,
+            needs_events=found.needs_events,
+            needs_logs=found.needs_logs,
+        )
     if found.live:
-        status = report.going(run, run.status, found.ledger, now)
+        status = report.going(run, found.ledger, now)
         return Plan(status, effects=found.effects, look_at=found.look_at)
+    if before.trouble() != found.ledger.trouble():
+        # What went wrong is written down before anything follows from it.
+        return Plan(report.going(run, found.ledger, now), look_at=now)
     return _next(observed, definition, found.ledger, now)
 
 
 def _next(observed: Observed, definition: Definition, ledger: Ledger, now: datetime) -> Plan:
-    """Nothing is live: start what comes next, or end. Units that cannot start end on the way."""
+    """Nothing is live: start what comes next, or end."""
     run = observed.run
-    for _ in range(len(ledger.steps) + 2):
-        unit = _next_unit(definition, ledger)
-        if unit is None:
-            if not observed.live:
-                return Plan(run.status, needs_live=True)
-            return Plan(report.ended(run, run.status, ledger, now))
-        if unit is definition.handler and books.of_status(run.status).first_failure() is None:
-            # The cause is written down before anybody is told of it.
-            return Plan(report.going(run, run.status, ledger, now), look_at=now)
-        started = _start(observed, definition, ledger, unit)
-        if isinstance(started, CreateJob):
-            status = report.going(run, run.status, ledger, now)
-            return Plan(status, effects=(started,))
-        ledger = ledger.update(
-            unit,
-            state=StepState.NOT_STARTED,
-            reason=started.reason.value,
-            message=started.message[:MAX_MESSAGE_CHARS],
-            completion_time=stamp(now),
-        )
-    raise AssertionError("every turn ends a unit")
+    unit = _next_unit(run, definition, ledger)
+    if unit is None:
+        return _end(observed, definition, ledger, now)
+    if limits.paused(run):
+        return Plan(report.going(run, ledger, now))
+    limit = limits.run_limit(run, definition) if unit.unit.role is Role.DO else None
+    if limit is not None and now >= limit:
+        late = Problem(Reason.RUN_DEADLINE_EXCEEDED, limits.run_deadline_message(definition))
+        return _give_up(run, ledger, unit, late, now)
+    started = starting.start(observed, definition, ledger, unit, now)
+    if isinstance(started, Problem):
+        return _give_up(run, ledger, unit, started, now)
+    if isinstance(started, Ledger):
+        return Plan(report.going(run, started, now), look_at=now)
+    if isinstance(started, datetime):
+        due = started if limit is None else min(started, limit)
+        return Plan(report.going(run, ledger, now), look_at=due)
+    return Plan(report.going(run, ledger, now), effects=(started,))
 
 
-def _next_unit(definition: Definition, ledger: Ledger) -> UnitDef | None:
+def _next_unit(run: Run, definition: Definition, ledger: Ledger) -> UnitDef | None:
     """A failed step means the handler, once; otherwise the next step; None at the end."""
+    if limits.cancelled(run):
+        return None
     if ledger.first_failure() is not None:
-        return definition.handler if ledger.handler is None else None
+        ended = ledger.handler is not None and ledger.handler.state.terminal
+        return None if ended else definition.handler
     step = ledger.next_step()
     if step is None:
         return None
     return next(u for u in definition.steps if u.unit.step == step.id)
 
 
-def _start(
-    observed: Observed, definition: Definition, ledger: Ledger, unit: UnitDef
-) -> CreateJob | Problem:
-    """The Job of the unit's next try, or why it cannot have one."""
-    run = observed.run
+def _give_up(run: Run, ledger: Ledger, unit: UnitDef, why: Problem, now: datetime) -> Plan:
+    """The unit ends without another try; that is written down before anything follows."""
     record = books.record_of(ledger, unit.unit)
-    number = 1 + (record.tries if record is not None else 0)
-    name = job_name(run.name, run.uid, unit.unit, number)
-    refusal = observed.refusals.get(name)
-    if refusal is not None:
-        return Problem(refusal.reason, refusal.message)
-    rendered = inputs.render(definition, unit, run, ledger)
-    if isinstance(rendered, Problem):
-        return rendered
-    this = jobs.Try(
-        run_name=run.name,
-        run_namespace=run.namespace,
-        run_uid=run.uid,
-        unit=unit.unit,
-        number=number,
-        seq=ledger.next_seq(),
-        input=rendered.input,
-        env=rendered.env,
-    )
-    return CreateJob(name, jobs.build_job(definition, unit.action, this))
+    prior = record.prior_state if record is not None else None
+    ledger = ledger.update(unit, **give_up(prior, why.reason, why.message, now))
+    return Plan(report.going(run, ledger, now), look_at=now)
+
+
+def _end(observed: Observed, definition: Definition, ledger: Ledger, now: datetime) -> Plan:
+    """Everything has ended. What still waited for another try ends here, by a cancel."""
+    if not observed.live:
+        return Plan(observed.run.status, needs_live=True)
+    for unit in books.units_of(definition):
+        record = books.record_of(ledger, unit.unit)
+        if record is not None and not record.state.terminal and record.tries:
+            why = report.CANCELLED
+            ledger = ledger.update(
+                unit, **give_up(record.prior_state, why.reason, why.message, now)
+            )
+    return Plan(report.ended(observed.run, ledger, now))

@@ -7,18 +7,21 @@ read kstatus. Decides what is said, never what is done.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from workflow_do.api import conditions as cond
 from workflow_do.api.conditions import Condition, ConditionType
 from workflow_do.api.names import MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import RunStatus, StepState, StepStatus
-from workflow_do.engine.facts import Run, parse_time
-from workflow_do.engine.ledger import Ledger
+from workflow_do.api.run import DesiredState, RunStatus, StepState, StepStatus
+from workflow_do.engine.facts import Pinning, Run, parse_time
+from workflow_do.engine.ledger import Ledger, opening
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import describe_span, stamp
+
+CANCELLED: Final = Problem(Reason.CANCELLED, "the run was cancelled")
 
 
 def completed(status: RunStatus) -> bool:
@@ -33,29 +36,50 @@ def waiting(run: Run, why: Problem, now: datetime) -> RunStatus:
     return _going(run, status, why.reason, why.message, now)
 
 
-def pinned(run: Run, revision_name: str, ledger: Ledger, now: datetime) -> RunStatus:
+def pinned(run: Run, pinning: Pinning, now: datetime) -> RunStatus:
     """Pinned to a revision, every step Pending."""
-    status = _base(run, now).model_copy(update={"revision_name": revision_name})
-    return going(run, status, ledger, now)
+    original = pinning.original
+    old = original.status if original is not None else None
+    root = (old.root_run_uid if old is not None else None) or (original and original.uid)
+    begun = {
+        "revision_name": pinning.definition.revision_name,
+        "root_run_uid": root or None,
+        "start_time": run.status.start_time or stamp(now),
+    }
+    run = replace(run, status=run.status.model_copy(update=begun))
+    return going(run, opening(pinning.definition, old, pinning.alike), now)
 
 
-def going(run: Run, status: RunStatus, ledger: Ledger, now: datetime) -> RunStatus:
+def going(run: Run, ledger: Ledger, now: datetime) -> RunStatus:
     """On its way: a step or the handler runs or is about to."""
-    status = status.model_copy(update=_progress(ledger))
-    first = ledger.first_failure()
-    if first is not None:
-        return _going(run, status, Reason.FINISHING, _failed(first), now)
+    status = run.status.model_copy(update={**_progress(ledger), **_pauses(run, now)})
+    first, step = ledger.first_failure(), ledger.next_step()
+    message = _failed(first) if first is not None else _running(step) if step else ""
+    return _going(run, status, _what(run, ledger), message, now)
+
+
+def _what(run: Run, ledger: Ledger) -> Reason:
+    """The word for how a live run stands."""
+    if run.spec.desired_state is DesiredState.CANCELLED:
+        return Reason.CANCELLING
+    if run.spec.desired_state is DesiredState.PAUSED:
+        return Reason.PAUSED
+    if ledger.first_failure() is not None:
+        return Reason.FINISHING
     step = ledger.next_step()
-    return _going(run, status, Reason.RUNNING, _running(step) if step else "", now)
+    retrying = step is not None and step.state is StepState.RETRYING
+    return Reason.RETRYING if retrying else Reason.RUNNING
 
 
-def ended(run: Run, status: RunStatus, ledger: Ledger, now: datetime) -> RunStatus:
+def ended(run: Run, ledger: Ledger, now: datetime) -> RunStatus:
     """Ended: every step succeeded, or the first failure tells why not."""
-    status = status.model_copy(update=_progress(ledger))
+    status = run.status.model_copy(update={**_progress(ledger), **_pauses(run, now, over=True)})
     first = ledger.first_failure()
     if first is not None:
         reason = first.reason or Reason.EXIT_CODE
         return _ended(run, status, "False", reason, _failed(first), now)
+    if ledger.next_step() is not None:
+        return _ended(run, status, "False", CANCELLED.reason, CANCELLED.message, now)
     message = f"{len(ledger.steps)} of {len(ledger.steps)} steps succeeded"
     return _ended(run, status, "True", Reason.SUCCEEDED, message, now)
 
@@ -64,6 +88,30 @@ def refused(run: Run, why: Problem, now: datetime) -> RunStatus:
     """Ended without a failed step: the run could not begin, or its definition was lost."""
     status = _base(run, now)
     return _ended(run, status, "False", why.reason, why.message, now)
+
+
+def restored(run: Run, now: datetime) -> RunStatus:
+    """A finished run from a backup, which kept its label but not its status: the old verdict."""
+    verdict = "True" if run.finished == Reason.SUCCEEDED else "False"
+    message = "restored from a backup; the steps are not known any more"
+    status = _base(run, now)
+    return _ended(run, status, verdict, run.finished, message, now)
+
+
+def reason_of(status: RunStatus) -> str:
+    """The reason that a run ended with."""
+    found = cond.find(status.conditions, ConditionType.SUCCEEDED)
+    return found.reason if found is not None else ""
+
+
+def _pauses(run: Run, now: datetime, over: bool = False) -> dict[str, Any]:
+    """Since when the run is paused, and how long it was before."""
+    since = parse_time(run.status.paused_since)
+    asked = run.spec.desired_state is DesiredState.PAUSED and not over
+    if asked or since is None:
+        return {"paused_since": (run.status.paused_since or stamp(now)) if asked else None}
+    spent = max(0, int((now - since).total_seconds()))
+    return {"paused_since": None, "paused_seconds": (run.status.paused_seconds or 0) + spent}
 
 
 def _base(run: Run, now: datetime) -> RunStatus:
@@ -91,25 +139,29 @@ def _failed(step: StepStatus) -> str:
 
 
 def _going(run: Run, status: RunStatus, reason: str, message: str, now: datetime) -> RunStatus:
-    return _put(
-        run,
-        status,
-        now,
+    rows = [
         (ConditionType.SUCCEEDED, "Unknown", reason, message),
         (ConditionType.COMPLETED, "False", reason, ""),
         (ConditionType.RECONCILING, "True", reason, ""),
-    )
+    ]
+    if status.paused_since is not None:
+        rows.append((ConditionType.PAUSED, "True", Reason.PAUSED, "nothing new starts"))
+    else:
+        kept = cond.drop(status.conditions, ConditionType.PAUSED)
+        status = status.model_copy(update={"conditions": kept})
+    return _put(run, status, now, *rows)
 
 
 def _ended(
     run: Run, status: RunStatus, verdict: str, reason: str, message: str, now: datetime
 ) -> RunStatus:
     started = parse_time(status.start_time)
+    live = (ConditionType.RECONCILING, ConditionType.PAUSED)
     status = status.model_copy(
         update={
             "completion_time": stamp(now),
             "duration": describe_span(now - started) if started is not None else None,
-            "conditions": cond.drop(status.conditions, ConditionType.RECONCILING),
+            "conditions": tuple(c for c in status.conditions if c.type not in live),
         }
     )
     rows = [

@@ -10,6 +10,11 @@ def stamp(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def stamp_after(time: datetime) -> str:
+    """The first whole second that is not before `time`: a pause is never cut short."""
+    return stamp(time + timedelta(microseconds=-time.microsecond % 1_000_000))
+
+
 def describe_span(span: timedelta) -> str:
     """A duration as `1h2m3s`, `2m3s` or `3s`; a negative one (clock skew) counts as zero."""
     seconds = max(0, int(span.total_seconds()))

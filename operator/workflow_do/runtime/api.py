@@ -181,6 +181,31 @@ class Api:
         headers = {"Content-Type": "application/merge-patch+json"}
         return await self._call("PATCH", resource.path(namespace, name), body, headers=headers)
 
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str, version: int = 0
+    ) -> None:
+        """Delete the object of that uid (and, with a version, only unchanged since); what it owns
+        is collected afterwards. Raises NotFound, or Conflict where it is another or has changed.
+        """
+        only = {"uid": uid, **({"resourceVersion": str(version)} if version else {})}
+        path = resource.path(namespace, name)
+        await self._call("DELETE", path, _delete_options(preconditions=only))
+
+    async def delete_all(self, resource: Resource, namespace: str, labels: str) -> None:
+        """Delete all objects that a selector matches, in one call; what they own is collected
+        afterwards. Raises ValueError for a selector without a value: it could match everything.
+        """
+        if not labels.partition("=")[2]:
+            raise ValueError(f"a selector `label=value` is needed, not {labels!r}")
+        query = {"labelSelector": labels}
+        await self._call("DELETE", resource.path(namespace), _delete_options(), query=query)
+
+    async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
+        """The last lines of a container's log, as text."""
+        query = {"container": container, "tailLines": str(lines)}
+        content = await self._send("GET", PODS.path(namespace, pod, "log"), query=query)
+        return content.decode(errors="replace")
+
     async def kinds(self) -> frozenset[str]:
         """The plurals that the API server serves in our group; empty before the CRDs are there."""
         try:
@@ -198,6 +223,17 @@ class Api:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Raw:
+        return _parse(await self._send(method, path, body, query=query, headers=headers))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
         data = orjson.dumps(body) if body is not None else None
         sent = {"Content-Type": "application/json", **(headers or {})}
         try:
@@ -209,11 +245,16 @@ class Api:
                 ) as answer:
                     content = await answer.read()
                     if answer.status < 300:
-                        return _parse(content)
+                        return content
                     raise _error(answer.status, answer.headers, content)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             what = str(error) or type(error).__name__
             raise Unavailable(f"{method} {path}: {what}"[:_MESSAGE_CHARS]) from error
+
+
+def _delete_options(**more: object) -> Raw:
+    kind = {"apiVersion": "v1", "kind": "DeleteOptions"}
+    return {**kind, "propagationPolicy": "Background", **more}
 
 
 def version_of(raw: Mapping[str, Any]) -> int:

@@ -16,20 +16,32 @@ from typing import Any, Final, assert_never
 
 from workflow_do.api import names
 from workflow_do.api.reasons import Reason
-from workflow_do.engine.effects import CreateJob, CreateRevision, Effect, ExpirePod, SuspendJob
+from workflow_do.engine.effects import (
+    ClaimRetry,
+    CreateJob,
+    CreateRevision,
+    Effect,
+    ExpirePod,
+    MarkFinished,
+    MarkStarted,
+    SuspendJob,
+)
 from workflow_do.engine.facts import (
     JobFact,
     Observed,
     Pinning,
     PodFact,
     Refusal,
+    Run,
     parse_job,
     parse_pod,
+    parse_run,
 )
 from workflow_do.runtime.api import (
     JOBS,
     PODS,
     REVISIONS,
+    RUNS,
     Api,
     Conflict,
     NotFound,
@@ -47,6 +59,10 @@ _IDENTITY: Final = (names.LABEL_RUN_UID, names.LABEL_ROLE, names.LABEL_STEP, nam
 
 class RunGone(Exception):
     """The run's namespace is going or gone; the run will be too: nothing is left to do."""
+
+
+class Stale(Exception):
+    """Somebody wrote to the object first: look again, live."""
 
 
 class Executor:
@@ -76,6 +92,14 @@ class Executor:
                 return await self._suspend(effect, seen)
             case ExpirePod():
                 return await self._expire(effect, seen)
+            case MarkStarted():
+                notes = {names.ANNOTATION_STARTED_UID: seen.run.uid}
+                return replace(seen, run=await self._mark(seen.run, {"annotations": notes}))
+            case MarkFinished():
+                labels = {names.LABEL_FINISHED: effect.reason}
+                return replace(seen, run=await self._mark(seen.run, {"labels": labels}))
+            case ClaimRetry():
+                return await self._claim(effect.original, seen)
             case _:
                 assert_never(effect)
 
@@ -91,6 +115,29 @@ class Executor:
         known = seen.definition
         stored = replace(known, manifest=None) if isinstance(known, Pinning) else known
         return replace(seen, definition=stored)
+
+    async def _mark(self, run: Run, changes: dict[str, Any]) -> Run:
+        """The run with its metadata changed, unless somebody wrote to it since it was read."""
+        meta = {**changes, "resourceVersion": run.resource_version}
+        try:
+            raw = await self._api.merge_patch(RUNS, run.namespace, run.name, {"metadata": meta})
+        except NotFound as error:
+            raise RunGone(str(error)) from error
+        except Conflict as error:
+            raise Stale(str(error)) from error
+        self._store.see_run(raw)
+        marked = parse_run(raw)
+        if not isinstance(marked, Run):
+            raise Stale(marked.message)
+        return marked
+
+    async def _claim(self, original: Run, seen: Observed) -> Observed:
+        notes = {names.ANNOTATION_RETRIED_BY: seen.run.uid}
+        claimed = await self._mark(original, {"annotations": notes})
+        known = seen.definition
+        if isinstance(known, Pinning):
+            known = replace(known, original=claimed)
+        return replace(seen, definition=known)
 
     async def _create_job(self, key: RunKey, effect: CreateJob, seen: Observed) -> Observed:
         try:

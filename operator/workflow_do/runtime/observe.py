@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from workflow_do.api import names
 from workflow_do.api.reasons import Reason
+from workflow_do.api.run import StepState
 from workflow_do.engine.definition import Definition, action_names, parse_revision
 from workflow_do.engine.facts import Observed, Pinning, Run, parse_run
-from workflow_do.engine.pinning import pin, pin_named
+from workflow_do.engine.ledger import of_status
+from workflow_do.engine.pinning import pin, pin_named, pin_retry
 from workflow_do.engine.problem import Problem
+from workflow_do.runtime import logs
 from workflow_do.runtime.api import (
     ACTIONS,
     EVENTS,
@@ -27,11 +31,16 @@ from workflow_do.runtime.api import (
     RUNS,
     WORKFLOWS,
     Api,
+    ApiError,
     NotFound,
+    Unavailable,
     version_of,
 )
 from workflow_do.runtime.store import Record, RunKey, Store, key_of
 
+_LOG_LINES: Final = 60
+"""Of the end of a log; more than 2 KiB of it are not kept."""
+_logger = logs.get("observe")
 _DEFINITIONS: Final = 256
 """How many parsed revisions are kept; a live run holds on to its own besides."""
 
@@ -72,6 +81,23 @@ class Observer:
         found = await asyncio.gather(*(self._warnings(seen.run.namespace, uid) for uid in uids))
         return replace(seen, job_events={**seen.job_events, **dict(zip(uids, found, strict=True))})
 
+    async def with_logs(self, seen: Observed, pods: Mapping[str, str]) -> Observed:
+        """The same look, with the end of the log of these Pods (name → uid); empty if unread."""
+        found = await asyncio.gather(*(self._log(seen.run.namespace, name) for name in pods))
+        return replace(seen, logs={**seen.logs, **dict(zip(pods.values(), found, strict=True))})
+
+    def doubt(self, key: RunKey) -> None:
+        """What is known of the run may be wrong: the next look is live."""
+        self._store.doubt(key)
+
+    async def _log(self, namespace: str, pod: str) -> str:
+        """A log that cannot be read must not hold the run up."""
+        try:
+            return await self._api.log(namespace, pod, names.CONTAINER, _LOG_LINES)
+        except ApiError as error:
+            _logger.info("the log cannot be read", pod=f"{namespace}/{pod}", error=str(error))
+            return ""
+
     async def _look(self, key: RunKey) -> Record | None:
         """Read the run, its Jobs and its Pods; None where the run is not there any more."""
         raw = await self._api.find(RUNS, key.namespace, key.name)
@@ -97,12 +123,19 @@ class Observer:
         if record.definition is None:
             found = await self._revision(run.namespace, run.status.revision_name)
             if isinstance(found, Problem):
-                return found
+                return found if _has_begun(record, run) else await self._pin_anew(run, found)
             record.definition = found
         return record.definition
 
+    async def _pin_anew(self, run: Run, lost: Problem) -> Pinning | Problem:
+        """A revision that went between being chosen and being written down is made anew."""
+        found = await self._to_be_pinned(run)
+        return lost if isinstance(found, Problem) else found
+
     async def _to_be_pinned(self, run: Run) -> Pinning | Problem:
         """From live reads: watches of several kinds are not ordered among each other."""
+        if run.spec.retry_of is not None:
+            return await self._to_be_retried(run, run.spec.retry_of.run_name)
         if run.spec.revision_name is not None:
             return pin_named(
                 run, await self._api.find(REVISIONS, run.namespace, run.spec.revision_name)
@@ -117,8 +150,26 @@ class Observer:
         actions = {n: raw for n, raw in zip(used, found, strict=True) if raw is not None}
         return pin(run, workflow, actions, revisions.items)
 
+    async def _to_be_retried(self, run: Run, original_name: str) -> Pinning | Problem:
+        raw = await self._api.find(RUNS, run.namespace, original_name)
+        original = parse_run(raw) if raw is not None else None
+        if not isinstance(original, Run):
+            return pin_retry(run, None, None, None)
+        of_original = original.status.revision_name
+        wanted = run.spec.revision_name or of_original
+        before = await self._find_revision(run.namespace, of_original)
+        revision = before
+        if wanted != of_original:
+            revision = await self._find_revision(run.namespace, wanted)
+        return pin_retry(run, original, revision, before)
+
+    async def _find_revision(self, namespace: str, name: str | None) -> dict[str, Any] | None:
+        return await self._api.find(REVISIONS, namespace, name) if name is not None else None
+
     async def _revision(self, namespace: str, name: str) -> Definition | Problem:
         """The pinned revision, read live; parsed once however many runs share it."""
+        if (namespace, name) in self._store.pruning:
+            raise Unavailable(f"the WorkflowRevision {name!r} is being pruned")
         try:
             raw = await self._api.get(REVISIONS, namespace, name)
         except NotFound:
@@ -141,6 +192,11 @@ class Observer:
     async def _warnings(self, namespace: str, uid: str) -> tuple[str, ...]:
         found = await self._api.list_all(EVENTS, namespace, fields=f"involvedObject.uid={uid}")
         return tuple(_message(event) for event in found.items if event.get("type") == "Warning")
+
+
+def _has_begun(record: Record, run: Run) -> bool:
+    states = {unit.state for _, unit in of_status(run.status).units()}
+    return bool(record.jobs) or not states <= {StepState.PENDING}
 
 
 def _message(event: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from workflow_do.engine.problem import Problem
 from workflow_do.engine.transitions import Note, transitions
 from workflow_do.runtime import clock, logs
 from workflow_do.runtime.events import Recorder
-from workflow_do.runtime.execute import Executor, RunGone
+from workflow_do.runtime.execute import Executor, RunGone, Stale
 from workflow_do.runtime.observe import Observer
 from workflow_do.runtime.status import StatusWriter, Written
 from workflow_do.runtime.store import RunKey
@@ -62,7 +62,11 @@ class Reconciler:
         if not isinstance(seen, Observed):
             self._tell(key, seen)
             return False
-        seen, decided = await self._settle(key, seen)
+        try:
+            seen, decided = await self._settle(key, seen)
+        except Stale:
+            self._observer.doubt(key)
+            return True
         written = await self._writer.write(key, seen.run, decided.status)
         if written is Written.DONE:
             self._recorder.tell(key, transitions(seen.run.status, decided.status))
@@ -81,13 +85,18 @@ class Reconciler:
         for _ in range(2 * len(seen.run.status.steps) + 10):
             decided = plan(seen, self._now())
             unheard = decided.needs_events - seen.job_events.keys()
+            unread = {p: u for p, u in decided.needs_logs.items() if u not in seen.logs}
             if decided.needs_live and not seen.live:
                 again = await self._observer.observe(key, live=True)
                 if not isinstance(again, Observed):
                     raise RunGone(str(key))
-                seen = replace(again, refusals=seen.refusals, job_events=seen.job_events)
+                seen = replace(
+                    again, refusals=seen.refusals, job_events=seen.job_events, logs=seen.logs
+                )
             elif unheard:
                 seen = await self._observer.with_events(seen, unheard)
+            elif unread:
+                seen = await self._observer.with_logs(seen, unread)
             elif decided.effects:
                 seen = await self._executor.execute(key, decided.effects, seen)
             else:

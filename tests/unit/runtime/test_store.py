@@ -28,6 +28,7 @@ def run(version: int, status: Any = None, **spec: Any) -> dict[str, Any]:
             "name": "run-1",
             "uid": "u1",
             "resourceVersion": str(version),
+            "labels": {names.LABEL_FINISHED: "Succeeded"} if status == COMPLETED else {},
         },
         "spec": {"workflowName": "flow", "trigger": {}, **spec},
         **({} if status is None else {"status": status}),

@@ -1,0 +1,135 @@
+"""The verdict on a try as the record of its unit: the end for good, or the wait for another try.
+
+The state of a unit that failed is the worst of all its tries: what one of them may have done is
+not undone by a later one that never began.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from workflow_do.api.names import (
+    MAX_INLINE_OUTPUTS_BYTES,
+    MAX_LOGS_TAIL_BYTES,
+    MAX_MESSAGE_CHARS,
+)
+from workflow_do.api.reasons import Reason
+from workflow_do.api.run import StepState, UnitStatus
+from workflow_do.engine import retry
+from workflow_do.engine.definition import UnitDef
+from workflow_do.engine.ledger import Ledger
+from workflow_do.engine.timestamps import stamp, stamp_after
+from workflow_do.engine.verdict import Ended
+
+_WORST: Final = (StepState.UNKNOWN, StepState.FAILED, StepState.NOT_STARTED)
+_FROM_OUTSIDE: Final = frozenset(
+    {Reason.CANCELLED, Reason.RUN_DEADLINE_EXCEEDED, Reason.STEP_DEADLINE_EXCEEDED}
+)
+"""After these no other try follows, whatever the Action allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A try that has ended. `limit`: when the step's deadline passes; `log`: the log's end."""
+
+    unit: UnitDef
+    record: UnitStatus
+    verdict: Ended
+    image_id: str
+    log: str
+    limit: datetime | None
+
+
+def close(ledger: Ledger, this: Closing, run_uid: str, now: datetime) -> Ledger:
+    """The ledger with the try ended: Succeeded, given up, or Retrying."""
+    verdict = _within_budget(ledger, this.verdict)
+    ended = {
+        "exit_code": verdict.exit_code,
+        "image_id": this.image_id or None,
+        "attempts": this.record.attempts + (0 if retry.is_free(this.record, verdict) else 1),
+    }
+    if verdict.state is StepState.SUCCEEDED:
+        return ledger.update(this.unit, **ended, **_success(verdict, now))
+    ended |= {
+        "reason": verdict.reason.value if verdict.reason is not None else None,
+        "message": _message(this.record, verdict),
+        "logs_tail": clean_log(this.log) or None,
+    }
+    again = (
+        None
+        if this.record.stop_reason in _FROM_OUTSIDE
+        else retry.decide(this.unit, this.record, verdict, run_uid, now)
+    )
+    state = worst(this.record.prior_state, verdict.state)
+    if again is None:
+        return ledger.update(this.unit, **ended, **_failure(state, verdict.finished or now))
+    if this.limit is not None and again.time >= this.limit:
+        late = give_up(state, Reason.STEP_DEADLINE_EXCEEDED, "no time for another try", now)
+        return ledger.update(this.unit, **{**ended, **late})
+    waits = {
+        "state": StepState.RETRYING,
+        "retry_time": stamp_after(again.time),
+        "prior_state": state,
+    }
+    return ledger.update(this.unit, **ended, **waits)
+
+
+def worst(*states: StepState | None) -> StepState:
+    """The worst of the outcomes of a unit's tries."""
+    return next((s for s in _WORST if s in states), StepState.NOT_STARTED)
+
+
+def give_up(state: StepState | None, reason: Reason, message: str, now: datetime) -> dict[str, Any]:
+    """The changes that end a unit which has no live try; `state` is that of its earlier tries."""
+    return {
+        "reason": reason.value,
+        "message": message[:MAX_MESSAGE_CHARS],
+        **_failure(worst(state), now),
+    }
+
+
+def clean_log(text: str) -> str:
+    """The last 2 KiB, without control characters but line ends and tabs."""
+    kept = "".join(c for c in text if c in "\n\t" or (c.isprintable() or c == " "))
+    data = kept.rstrip().encode(errors="replace")[-MAX_LOGS_TAIL_BYTES:]
+    return data.decode(errors="ignore")
+
+
+def _success(verdict: Ended, now: datetime) -> dict[str, Any]:
+    return {
+        "state": StepState.SUCCEEDED,
+        "output": verdict.output,
+        "completion_time": stamp(verdict.finished or now),
+        **dict.fromkeys(("reason", "message", "stop_reason", "prior_state", "logs_tail")),
+    }
+
+
+def _failure(state: StepState, finished: datetime) -> dict[str, Any]:
+    kept_none = dict.fromkeys(("retry_time", "prior_state", "taken_over", "output"))
+    return {"state": state, "completion_time": stamp(finished), **kept_none}
+
+
+def _message(record: UnitStatus, verdict: Ended) -> str | None:
+    """The verdict's own message; of a try that was stopped, the one that was written then."""
+    text = verdict.message or (record.message if record.stop_reason else "") or ""
+    return text[:MAX_MESSAGE_CHARS] or None
+
+
+def _within_budget(ledger: Ledger, verdict: Ended) -> Ended:
+    if verdict.output is None:
+        return verdict
+    kept = sum(len(orjson.dumps(u.output)) for _, u in ledger.units() if u.output)
+    if kept + len(orjson.dumps(verdict.output)) <= MAX_INLINE_OUTPUTS_BYTES:
+        return verdict
+    message = f"the run's outputs together are over {MAX_INLINE_OUTPUTS_BYTES} bytes"
+    return replace(
+        verdict,
+        state=StepState.UNKNOWN,
+        reason=Reason.OUTPUT_TOO_LARGE,
+        message=message,
+        output=None,
+    )

@@ -1,0 +1,65 @@
+"""What is asked of a live run from outside: pause, cancel, and the deadlines of step and run.
+
+Decides whether something may start, and whether a live try must be stopped. Time spent paused does
+not count for the run's deadline; a step's own deadline goes on.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from workflow_do.api.reasons import Reason
+from workflow_do.api.run import DesiredState, UnitStatus
+from workflow_do.engine.definition import Definition, UnitDef
+from workflow_do.engine.facts import Run, parse_time
+from workflow_do.engine.identity import Role
+from workflow_do.engine.verdict import Stop
+
+
+def paused(run: Run) -> bool:
+    """Whether nothing new may start."""
+    return run.spec.desired_state is DesiredState.PAUSED
+
+
+def cancelled(run: Run) -> bool:
+    """Whether the run is to end as soon as what is live has ended."""
+    return run.spec.desired_state is DesiredState.CANCELLED
+
+
+def run_limit(run: Run, definition: Definition) -> datetime | None:
+    """When the run's deadline passes; None without one, and while the run is paused."""
+    seconds = definition.spec.active_deadline_seconds
+    started = parse_time(run.status.start_time)
+    if seconds is None or started is None or run.status.paused_since is not None or paused(run):
+        return None
+    return started + timedelta(seconds=seconds + (run.status.paused_seconds or 0))
+
+
+def step_limit(unit: UnitDef, record: UnitStatus) -> datetime | None:
+    """When the step's own deadline passes, over all tries; None without one."""
+    started = parse_time(record.start_time)
+    if unit.deadline is None or started is None:
+        return None
+    return started + timedelta(seconds=unit.deadline)
+
+
+def stop_of(
+    run: Run, definition: Definition, unit: UnitDef, record: UnitStatus, now: datetime
+) -> Stop | None:
+    """Why a live try of a step must be stopped now. The handler is never stopped from outside."""
+    if unit.unit.role is not Role.DO:
+        return None
+    if cancelled(run):
+        return Stop(Reason.CANCELLED, "the run was cancelled")
+    limit = run_limit(run, definition)
+    if limit is not None and now >= limit:
+        return Stop(Reason.RUN_DEADLINE_EXCEEDED, run_deadline_message(definition))
+    limit = step_limit(unit, record)
+    if limit is not None and now >= limit:
+        return Stop(Reason.STEP_DEADLINE_EXCEEDED, f"the step took longer than {unit.deadline} s")
+    return None
+
+
+def run_deadline_message(definition: Definition) -> str:
+    """What is said of a run that took too long."""
+    return f"the steps of the run took longer than {definition.spec.active_deadline_seconds} s"

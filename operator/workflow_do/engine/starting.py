@@ -1,0 +1,88 @@
+"""How a unit starts: taken over from the run it retries, or as the Job of its next try.
+
+Decides whether the next try is due and what it is made of. The run's uid is written into its
+metadata before the first Job, so that a restored backup is told from a run that never began.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from workflow_do.api.run import StepState, UnitStatus
+from workflow_do.engine import inputs, jobs
+from workflow_do.engine import ledger as books
+from workflow_do.engine.definition import Definition, UnitDef
+from workflow_do.engine.effects import CreateJob, MarkStarted
+from workflow_do.engine.facts import Observed, Run, parse_time
+from workflow_do.engine.identity import job_name
+from workflow_do.engine.jobs import hash_of_input
+from workflow_do.engine.ledger import Ledger
+from workflow_do.engine.problem import Problem
+from workflow_do.engine.timestamps import stamp
+
+Start = CreateJob | MarkStarted | Ledger | datetime | Problem
+
+
+def start(
+    observed: Observed, definition: Definition, ledger: Ledger, unit: UnitDef, now: datetime
+) -> Start:
+    """The effect that starts the unit's next try; or when that is due, the ledger with the unit
+    taken over, or why it cannot start.
+    """
+    run = observed.run
+    record = books.record_of(ledger, unit.unit)
+    due = parse_time(record.retry_time) if record is not None else None
+    if due is not None and due > now:
+        return due
+    number = 1 + (record.tries if record is not None else 0)
+    name = job_name(run.name, run.uid, unit.unit, number)
+    refusal = observed.refusals.get(name)
+    if refusal is not None:
+        return Problem(refusal.reason, refusal.message)
+    rendered = inputs.render(definition, unit, run, ledger)
+    if isinstance(rendered, Problem):
+        return rendered
+    if (
+        record is not None
+        and record.taken_over
+        and record.input_hash == hash_of_input(rendered.input)
+    ):
+        return ledger.update(unit, **_taken_over(ledger, now))
+    if run.started_uid != run.uid:
+        return MarkStarted()
+    this = _try(run, unit, record, number, ledger.next_seq(), rendered)
+    return CreateJob(name, jobs.build_job(definition, unit.action, this))
+
+
+def _taken_over(ledger: Ledger, now: datetime) -> dict[str, Any]:
+    return {
+        "state": StepState.SUCCEEDED,
+        "seq": ledger.next_seq(),
+        "completion_time": stamp(now),
+    }
+
+
+def _try(
+    run: Run,
+    unit: UnitDef,
+    record: UnitStatus | None,
+    number: int,
+    seq: int,
+    rendered: inputs.Rendered,
+) -> jobs.Try:
+    """A step that succeeded before, and now gets another input, is another piece of work."""
+    epoch = (record.epoch or 0) if record is not None else 0
+    anew = record is not None and bool(record.taken_over)
+    return jobs.Try(
+        run_name=run.name,
+        run_namespace=run.namespace,
+        run_uid=run.uid,
+        root_run_uid=run.status.root_run_uid or run.uid,
+        unit=unit.unit,
+        number=number,
+        seq=seq,
+        epoch=epoch + 1 if anew else epoch,
+        input=rendered.input,
+        env=rendered.env,
+    )
