@@ -137,6 +137,7 @@ OPERATOR_RIGHTS = {
     ("workflow.do/workflowruns/finalizers", "update"),
     ("batch/jobs", "get list watch create patch"),
     ("/pods", "get list watch patch"),
+    ("/pods/log", "get"),
     ("/events", "get list create patch"),
 }
 

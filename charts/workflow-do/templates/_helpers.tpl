@@ -64,6 +64,10 @@ ServiceAccounts: which of them a Job may use is written in the Action, and check
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, patch]
+# The end of the log of a program that failed is kept with the run.
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
 # Read to say why a Pod is not there yet; written for what a run did.
 - apiGroups: [""]
   resources: [events]
