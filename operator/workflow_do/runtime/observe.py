@@ -127,10 +127,16 @@ class Observer:
             record.definition = found
         return record.definition
 
-    async def _pin_anew(self, run: Run, lost: Problem) -> Pinning | Problem:
+    async def _pin_anew(self, run: Run, lost: Problem) -> Definition | Pinning | Problem:
         """A revision that went between being chosen and being written down is made anew."""
         found = await self._to_be_pinned(run)
-        return lost if isinstance(found, Problem) else found
+        if isinstance(found, Problem):
+            return lost
+        name = found.definition.revision_name
+        if found.manifest is None and name == run.status.revision_name:
+            # It is there: made anew by another run meanwhile, or it cannot be used.
+            return await self._revision(run.namespace, name)
+        return found
 
     async def _to_be_pinned(self, run: Run) -> Pinning | Problem:
         """From live reads: watches of several kinds are not ordered among each other."""

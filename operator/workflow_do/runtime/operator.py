@@ -18,6 +18,7 @@ from workflow_do.runtime.config import Settings
 from workflow_do.runtime.definitions import Definitions
 from workflow_do.runtime.events import Recorder
 from workflow_do.runtime.execute import Executor
+from workflow_do.runtime.housekeeping import Housekeeper
 from workflow_do.runtime.observe import Observer
 from workflow_do.runtime.queue import WorkQueue
 from workflow_do.runtime.reconcile import Reconciler
@@ -36,7 +37,7 @@ class Operator:
     """One operator over one API server. Make it inside the event loop it will run in."""
 
     def __init__(self, api: Api, settings: Settings) -> None:
-        self._store = Store()
+        self._store = Store(history=self._history_changed)
         self._catalogue = Catalogue()
         self._definitions = Definitions(api, self._catalogue)
         self.queue: WorkQueue[Key] = WorkQueue(self._work, workers=settings.workers)
@@ -56,6 +57,13 @@ class Operator:
             missed=self.definition_missed,
             namespaces=settings.namespaces,
         )
+        self.housekeeper = Housekeeper(
+            api,
+            self._store,
+            self._catalogue,
+            doubtful=self.queue.add,
+            namespaces=settings.namespaces,
+        )
 
     async def run(self, resync_seconds: float) -> None:
         """Work until cancelled."""
@@ -63,6 +71,8 @@ class Operator:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.queue.run(), name="queue")
                 tasks.create_task(self.resync.run(resync_seconds), name="resync")
+                upkeep = self.housekeeper.run(self.resync.caught_up)
+                tasks.create_task(upkeep, name="housekeeping")
         finally:
             self._recorder.close()
 
@@ -113,8 +123,13 @@ class Operator:
         if changed.kind is Kind.ACTION:
             for key in self._catalogue.workflows(changed.namespace):
                 self.queue.add(key)
+        else:
+            self.housekeeper.news(changed.namespace, changed.name)
         for run in self._store.unpinned(changed.namespace):
             self.queue.add(run)
+
+    def _history_changed(self, namespace: str, workflow: str) -> None:
+        self.housekeeper.news(namespace, workflow)
 
     def _enqueue(self, key: RunKey | None) -> None:
         if key is not None:

@@ -2,14 +2,15 @@
 
 Fed by watch events and by the answers to our own writes, whichever comes first: an older
 resourceVersion never replaces a newer one, and what was deleted does not come back. Holds parsed
-facts, not raw objects, and of a finished run only what tells a stray Job from its own. Decides
-what is news; never what to do about it.
+facts, not raw objects, and of a finished run only what tells a stray Job from its own and what its
+upkeep needs. Decides what is news; never what to do about it.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
@@ -19,6 +20,7 @@ from workflow_do.engine.facts import JobFact, PodFact, Run, parse_job, parse_pod
 from workflow_do.engine.ledger import of_status
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.report import completed
+from workflow_do.engine.retention import EndedRun, ended_run, named_revisions
 from workflow_do.runtime.api import Listing, version_of
 
 Raw = Mapping[str, Any]
@@ -53,11 +55,17 @@ class Record:
 
     `looked` is False until the API server itself was asked about the run, and again whenever
     there is doubt. `stray`: a completed run for which a Job turned up that is not its own.
+    `revisions` are those that it names, `retry_of` is the uid of the run that it takes steps from;
+    `ended` tells of a completed run what its upkeep needs.
     """
 
     key: RunKey
     version: int
     run: Run | Problem | None
+    workflow: str = ""
+    revisions: frozenset[str] = frozenset()
+    retry_of: str = ""
+    ended: EndedRun | None = None
     looked: bool = False
     stray: bool = False
     job_names: frozenset[str] = frozenset()
@@ -67,11 +75,19 @@ class Record:
 
 
 class Store:
-    """The records of all runs by uid. Each `see_…` gives the run's key where there is news."""
+    """The records of all runs by uid. Each `see_…` gives the run's key where there is news.
 
-    def __init__(self) -> None:
+    `history` is called with the namespace and the name of a Workflow of which a run has ended,
+    has changed after its end, or is gone. `pruning` holds the revisions (namespace, name) that are
+    being deleted.
+    """
+
+    def __init__(self, history: Callable[[str, str], None] | None = None) -> None:
+        self._history = history or (lambda _namespace, _workflow: None)
         self._records: dict[str, Record] = {}
+        self._workflows: dict[tuple[str, str], dict[str, Record]] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
+        self.pruning: set[tuple[str, str]] = set()
 
     def __iter__(self) -> Iterator[Record]:
         return iter(tuple(self._records.values()))
@@ -79,6 +95,10 @@ class Store:
     def record(self, uid: str) -> Record | None:
         """What is known of the run with that uid."""
         return self._records.get(uid)
+
+    def of_workflow(self, namespace: str, workflow: str) -> tuple[Record, ...]:
+        """The runs of one Workflow."""
+        return tuple(self._workflows.get((namespace, workflow), {}).values())
 
     def see_run(self, raw: Raw) -> RunKey | None:
         """A run as stored at the API server."""
@@ -89,15 +109,22 @@ class Store:
             return None
         run = parse_run(raw)
         if record is None:
-            record = self._records[key.uid] = Record(key, version, run)
-        else:
-            record.version, record.run = version, run
-        return None if self._settle(record) else key
+            record = self._enter(key, raw)
+        record.version, record.run = version, run
+        record.revisions = frozenset(map(sys.intern, named_revisions(raw)))
+        return None if self._settle(record, raw) else key
 
     def forget_run(self, uid: str) -> Record | None:
         """The run is gone; what was known of it, if anything."""
         self._bury(uid)
-        return self._records.pop(uid, None)
+        record = self._records.pop(uid, None)
+        if record is not None:
+            siblings = self._workflows[record.key.namespace, record.workflow]
+            del siblings[uid]
+            if not siblings:
+                del self._workflows[record.key.namespace, record.workflow]
+            self._history(record.key.namespace, record.workflow)
+        return record
 
     def see_job(self, raw: Raw) -> RunKey | None:
         """A Job; ignored unless it carries the uid of a run in its namespace."""
@@ -152,16 +179,35 @@ class Store:
             ):
                 yield record.key
 
-    def _settle(self, record: Record) -> bool:
-        """Whether the run is completed; then only its Jobs' names are kept."""
+    def _enter(self, key: RunKey, raw: Raw) -> Record:
+        """A new record. What it takes from the run's spec is immutable there."""
+        spec = raw.get("spec")
+        origin = spec.get("retryOf") if isinstance(spec, Mapping) else None
+        workflow = spec.get("workflowName") if isinstance(spec, Mapping) else None
+        record = Record(
+            key,
+            version=0,
+            run=None,
+            workflow=sys.intern(str(workflow or "")),
+            retry_of=str(origin.get("runUID") or "") if isinstance(origin, Mapping) else "",
+        )
+        self._records[key.uid] = record
+        self._workflows.setdefault((key.namespace, record.workflow), {})[key.uid] = record
+        return record
+
+    def _settle(self, record: Record, raw: Raw) -> bool:
+        """Whether the run is completed; then little of it is kept."""
         run = record.run
-        if not isinstance(run, Run) or not completed(run.status):
+        if not isinstance(run, Run) or not completed(run.status) or not run.finished:
+            record.ended = None
             return False
         found = (unit.job_name for _, unit in of_status(run.status).units())
         record.job_names = frozenset(name for name in found if name)
+        record.ended = ended_run(raw, run.status, made_jobs=bool(record.job_names))
         record.run = record.definition = None
         record.jobs.clear()
         record.pods.clear()
+        self._history(record.key.namespace, record.workflow)
         return True
 
     def _see_stray(self, record: Record, job: JobFact) -> RunKey | None:
