@@ -129,13 +129,13 @@ def rights(roles: list[Object]) -> set[tuple[str, str, str]]:
 
 OPERATOR_RIGHTS = {
     *((f"workflow.do/{k}s", "get list watch") for k in ("action", "workflow", "workflowrevision")),
-    ("workflow.do/workflowruns", "get list watch patch"),
-    ("workflow.do/workflowrevisions", "create"),
+    ("workflow.do/workflowruns", "get list watch patch delete"),
+    ("workflow.do/workflowrevisions", "create delete"),
     ("workflow.do/actions/status", "get patch"),
     ("workflow.do/workflows/status", "get patch"),
     ("workflow.do/workflowruns/status", "get patch"),
     ("workflow.do/workflowruns/finalizers", "update"),
-    ("batch/jobs", "get list watch create patch"),
+    ("batch/jobs", "get list watch create patch deletecollection"),
     ("/pods", "get list watch patch"),
     ("/pods/log", "get"),
     ("/events", "get list create patch"),

@@ -43,11 +43,11 @@ ServiceAccounts: which of them a Job may use is written in the Action, and check
   verbs: [get, list, watch]
 - apiGroups: [workflow.do]
   resources: [workflowrevisions]
-  verbs: [create]
-# Labels and annotations of a run; its spec is immutable.
+  verbs: [create, delete]
+# Labels and annotations of a run; its spec is immutable. Deleted when the Workflow says so.
 - apiGroups: [workflow.do]
   resources: [workflowruns]
-  verbs: [patch]
+  verbs: [patch, delete]
 - apiGroups: [workflow.do]
   resources: [actions/status, workflows/status, workflowruns/status]
   verbs: [get, patch]
@@ -56,10 +56,11 @@ ServiceAccounts: which of them a Job may use is written in the Action, and check
 - apiGroups: [workflow.do]
   resources: [workflowruns/finalizers]
   verbs: [update]
-# One Job for each try; patch suspends one that must not start any more.
+# One Job for each try; patch suspends one that must not start any more. All of a run are deleted
+# together, some time after it has ended.
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, deletecollection]
 # A try is stopped by shortening its Pod's activeDeadlineSeconds, which keeps its log and record.
 - apiGroups: [""]
   resources: [pods]
