@@ -88,7 +88,10 @@ def test_a_port_is_forwarded(page: Cluster) -> None:
     command = [str(page.bench.program("kubectl")), "port-forward", "service/page", f"{port}:80"]
     # pytest-kind starts it with nothing but KUBECONFIG in its environment.
     forward = subprocess.Popen(
-        command, env={"KUBECONFIG": str(page.kubeconfig)}, stdout=subprocess.DEVNULL
+        command,
+        env={"KUBECONFIG": str(page.kubeconfig)},
+        cwd=page.kubeconfig.parent,  # without HOME, kubectl keeps its cache where it is
+        stdout=subprocess.DEVNULL,
     )
     try:
         assert PAGE in wait_until(lambda: fetch(f"http://127.0.0.1:{port}/"))
