@@ -129,8 +129,8 @@ def install_operator(cluster: Cluster, *settings: str) -> None:
 
 
 def operator_log(cluster: Cluster, lines: int = 20) -> str:
-    """The last lines of the operator's log, or why there is none."""
-    where = ("-n", SYSTEM_NAMESPACE, "deployment/workflow-do")
+    """The last lines of each operator's log, or why there is none."""
+    where = ("-n", SYSTEM_NAMESPACE, "-l", "app.kubernetes.io/name=workflow-do", "--prefix")
     try:
         return cluster.kubectl("logs", *where, f"--tail={lines}")
     except Failed as failure:

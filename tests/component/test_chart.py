@@ -158,7 +158,7 @@ def test_the_operator_may_do_what_it_needs_and_nothing_else(render: Render) -> N
 
 def test_with_namespaces_it_may_do_so_there_only(render: Render) -> None:
     objects = render(watchNamespaces=["sales", "ops"], rbac={"aggregateToUsers": False})
-    roles = of_kind(objects, "Role")
+    roles = [r for r in of_kind(objects, "Role") if r["metadata"]["name"] == "workflow-do"]
 
     assert of_kind(objects, "ClusterRole") + of_kind(objects, "ClusterRoleBinding") == []
     assert [role["metadata"]["namespace"] for role in roles] == ["sales", "ops"]
@@ -174,7 +174,7 @@ def test_bindings_name_the_operators_account(render: Render) -> None:
 
         assert [binding["subjects"] for binding in bindings] == [
             [{"kind": "ServiceAccount", "name": "workflow-do", "namespace": "ops"}]
-        ]
+        ] * 2
         assert account["metadata"]["name"] == pod(objects)["serviceAccountName"] == "workflow-do"
         assert account["automountServiceAccountToken"] is False
 
@@ -208,11 +208,55 @@ def test_the_pod_is_restricted(render: Render) -> None:
     assert container["resources"]["requests"].keys() == {"cpu", "memory"}
 
 
-def test_two_operators_never_run_side_by_side(render: Render) -> None:
-    [deployment] = of_kind(render(), "Deployment")
+def test_one_of_two_operators_is_always_there(render: Render) -> None:
+    objects = render()
+    [deployment] = of_kind(objects, "Deployment")
 
-    assert deployment["spec"]["replicas"] == 1
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert deployment["spec"]["replicas"] == 2
+    assert deployment["spec"]["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+    }
+    spread = pod(objects)["topologySpreadConstraints"]
+    assert [row["topologyKey"] for row in spread] == [
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    ]
+    for row in spread:
+        assert row["whenUnsatisfiable"] == "ScheduleAnyway", "one node is enough"
+        assert row["labelSelector"] == deployment["spec"]["selector"]
+    assert "topologySpreadConstraints" not in pod(render(replicas=1))
+
+
+def test_the_lease_is_named_like_the_release_and_in_its_namespace(render: Render) -> None:
+    objects = render(fullnameOverride="wdo", watchNamespaces=["sales"])
+    [role] = [r for r in of_kind(objects, "Role") if r["metadata"]["name"] == "wdo-lease"]
+    [binding] = [b for b in of_kind(objects, "RoleBinding") if b["roleRef"]["name"] == "wdo-lease"]
+    env = {row["name"]: row for row in operator(objects)["env"]}
+
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "ops"
+    assert rights([role]) == spelled({("coordination.k8s.io/leases", "get patch create")})
+    assert [rule.get("resourceNames") for rule in role["rules"]] == [["wdo"], None]
+    assert env["WORKFLOW_DO_LEASE_NAME"]["value"] == "wdo"
+    for variable, path in (("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace")):
+        assert env[variable]["valueFrom"] == {"fieldRef": {"fieldPath": path}}
+
+
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [
+        pytest.param({}, 0, id="by default"),
+        pytest.param({"podDisruptionBudget": {"create": True}}, 1, id="asked for"),
+        pytest.param({"podDisruptionBudget": {"create": True}, "replicas": 1}, 0, id="of one"),
+    ],
+)
+def test_a_disruption_budget(render: Render, values: Object, count: int) -> None:
+    objects = render(**values)
+    budgets = of_kind(objects, "PodDisruptionBudget")
+    [deployment] = of_kind(objects, "Deployment")
+
+    assert [budget["spec"]["maxUnavailable"] for budget in budgets] == [1] * count
+    assert all(b["spec"]["selector"] == deployment["spec"]["selector"] for b in budgets)
 
 
 def test_a_killed_operator_is_seen_to_be_back_within_seconds(render: Render) -> None:
@@ -274,7 +318,8 @@ def test_where_the_pod_may_run_and_what_it_is_called(render: Render) -> None:
 @pytest.mark.parametrize(
     ("values", "place"),
     [
-        pytest.param({"replicas": 2}, "replicas", id="unknown"),
+        pytest.param({"replica": 2}, "replica", id="unknown"),
+        pytest.param({"replicas": 0}, "/replicas", id="no replica"),
         pytest.param({"image": {"name": "x"}}, "name", id="unknown in image"),
         pytest.param({"crds": {"enabled": True}}, "enabled", id="unknown in crds"),
         pytest.param({"log": {"level": "loud"}}, "/log/level", id="log level"),

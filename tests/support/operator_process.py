@@ -12,18 +12,40 @@ from pathlib import Path
 from hack.deploy import KIND, SYSTEM_NAMESPACE, Cluster, run
 
 _WHERE = ("-n", SYSTEM_NAMESPACE)
-_SELECT = "app.kubernetes.io/name=workflow-do"
+
+
+def leader(cluster: Cluster) -> str:
+    """The name of the Pod whose operator leads; "" while nobody does."""
+    row = cluster.kubectl("get", "lease", "workflow-do", *_WHERE, "-o", "json")
+    holder: str = json.loads(row)["spec"].get("holderIdentity") or ""
+    return holder.rpartition("_")[0]
 
 
 def kill_operator(cluster: Cluster) -> None:
-    """kill -9 of the operator's process, then its Pod is replaced; back when the next is there."""
-    pods = cluster.kubectl("get", "pods", *_WHERE, "-l", _SELECT, "-o", "json")
-    uids = [p["metadata"]["uid"] for p in json.loads(pods)["items"]]
-    for pid in [pid for uid in uids for pid in processes_of_pod(uid)]:
-        os.kill(pid, signal.SIGKILL)
-    command = ("delete", "pods", *_WHERE, "-l", _SELECT, "--force", "--grace-period=0")
-    cluster.kubectl(*command)
-    _until_replaced(cluster, set(uids))
+    """kill -9 of the leader, and its Pod is gone; back when another leads and all are ready."""
+    old = leader(cluster)
+    signal_leader(cluster, signal.SIGKILL)
+    cluster.kubectl("delete", "pod", old, *_WHERE, "--force", "--grace-period=0")
+    until_another_leads(cluster, old)
+    cluster.kubectl("rollout", "status", "deployment/workflow-do", *_WHERE, "--timeout=60s")
+
+
+def signal_leader(cluster: Cluster, number: int) -> list[int]:
+    """Send a signal to the leader's processes; their pids (none on a foreign cluster)."""
+    pod = json.loads(cluster.kubectl("get", "pod", leader(cluster), *_WHERE, "-o", "json"))
+    pids = processes_of_pod(pod["metadata"]["uid"])
+    for pid in pids:
+        os.kill(pid, number)
+    return pids
+
+
+def until_another_leads(cluster: Cluster, old: str, seconds: float = 30) -> None:
+    """Return once a Pod other than `old` leads."""
+    end = time.monotonic() + seconds
+    while leader(cluster) in ("", old):
+        if time.monotonic() > end:
+            raise AssertionError(f"{old} still leads, or nobody does, after {seconds:.0f} s")
+        time.sleep(0.2)
 
 
 def processes_of_pod(uid: str) -> list[int]:
@@ -42,23 +64,6 @@ def _is_operator(entry: Path, uid: str) -> bool:
     except OSError:
         return False
     return (uid in groups or uid.replace("-", "_") in groups) and b"workflow-do-operator" in words
-
-
-def _until_replaced(cluster: Cluster, old: set[str]) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        text = cluster.kubectl("get", "pods", *_WHERE, "-l", _SELECT, "-o", "json")
-        pods = json.loads(text)["items"]
-        if any(p["metadata"]["uid"] not in old and _ready(p) for p in pods):
-            return
-        time.sleep(0.2)
-    raise AssertionError("the operator's Pod was not replaced within 60 s")
-
-
-def _ready(pod: dict[str, object]) -> bool:
-    status = pod.get("status")
-    rows = status.get("conditions", []) if isinstance(status, dict) else []
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in rows)
 
 
 def creates_of_jobs(cluster: Cluster, namespace: str) -> list[str]:
