@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from workflow_do.api.reasons import Reason
-from workflow_do.engine import inputs, limits, report, starting
+from workflow_do.engine import inputs, limits, report, starting, stopping
 from workflow_do.engine import ledger as books
 from workflow_do.engine.closing import give_up
 from workflow_do.engine.definition import Definition, UnitDef
@@ -32,7 +32,6 @@ from workflow_do.engine.identity import Role
 from workflow_do.engine.inspect import inspect
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
-from workflow_do.engine.stopping import strays
 
 DEFINITION_WAIT: Final = timedelta(seconds=20)
 """Objects applied together arrive in any order; this long a missing one may be on its way."""
@@ -49,7 +48,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
         why = "restored from a backup in mid-run; what its steps did since is not known"
         return Plan(report.refused(run, Problem(Reason.INTERRUPTED, why), now))
     if isinstance(definition, Problem):
-        return _without_definition(run, definition, now)
+        return _without_definition(observed, definition, now)
     if isinstance(definition, Pinning):
         return _pin(run, definition, now)
     return _advance(observed, definition, now)
@@ -59,20 +58,35 @@ def _completed(observed: Observed) -> Plan:
     run = observed.run
     reason = report.reason_of(run.status)
     label = () if run.finished == reason else (MarkFinished(reason),)
-    return Plan(run.status, effects=(*label, *strays(observed)))
+    return Plan(run.status, effects=(*label, *stopping.strays(observed)))
 
 
-def _without_definition(run: Run, why: Problem, now: datetime) -> Plan:
+def _without_definition(observed: Observed, why: Problem, now: datetime) -> Plan:
     """Nothing to run by. Before the run is pinned it may still come; afterwards it is lost."""
+    run = observed.run
+    if run.status.revision_name is not None:
+        return _lost(observed, why, now)
     if limits.cancelled(run):
         return Plan(report.refused(run, report.CANCELLED, now))
     if why.reason is Reason.WORKFLOW_SUSPENDED:
         return Plan(report.waiting(run, why, now))
     since = parse_time(run.status.start_time) or now
-    final = run.status.revision_name is not None or why.reason is Reason.RETRY_REFUSED
-    if final or now >= since + DEFINITION_WAIT:
+    if why.reason is Reason.RETRY_REFUSED or now >= since + DEFINITION_WAIT:
         return Plan(report.refused(run, why, now))
     return Plan(report.waiting(run, why, now), look_at=since + DEFINITION_WAIT)
+
+
+def _lost(observed: Observed, why: Problem, now: datetime) -> Plan:
+    """Begun, and nothing to go on by: what is live is stopped, and its end awaited."""
+    run = observed.run
+    if not observed.live:
+        return Plan(run.status, needs_live=True)
+    stops = stopping.stop_all(observed)
+    if stops:
+        return Plan(run.status, effects=stops)
+    if stopping.anything_lives(observed):
+        return Plan(report.waiting(run, why, now))
+    return Plan(report.lost(run, why, now))
 
 
 def _pin(run: Run, pinning: Pinning, now: datetime) -> Plan:

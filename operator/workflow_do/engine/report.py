@@ -90,6 +90,19 @@ def refused(run: Run, why: Problem, now: datetime) -> RunStatus:
     return _ended(run, status, "False", why.reason, why.message, now)
 
 
+def lost(run: Run, why: Problem, now: datetime) -> RunStatus:
+    """Ended in the middle, for want of its definition; what its live step did is not known."""
+    steps = tuple(
+        s.model_copy(
+            update={"state": StepState.UNKNOWN, "reason": why.reason, "message": why.message}
+        )
+        if s.state in (StepState.RUNNING, StepState.RETRYING)
+        else s
+        for s in run.status.steps
+    )
+    return refused(replace(run, status=run.status.model_copy(update={"steps": steps})), why, now)
+
+
 def restored(run: Run, now: datetime) -> RunStatus:
     """A finished run from a backup, which kept its label but not its status: the old verdict."""
     verdict = "True" if run.finished == Reason.SUCCEEDED else "False"

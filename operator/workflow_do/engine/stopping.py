@@ -41,5 +41,30 @@ def strays(observed: Observed) -> tuple[Effect, ...]:
     )
 
 
+def stop_all(observed: Observed) -> tuple[Effect, ...]:
+    """Effects that stop every Job of the run that has not ended."""
+    return tuple(
+        effect
+        for job in observed.jobs
+        if books.identified(observed.run, job) is not None
+        for effect in stop(job, newest_pod(job.uid, observed.pods))
+    )
+
+
+def anything_lives(observed: Observed) -> bool:
+    """Whether a program of the run may run, or still begin. Pods may outlive their Job."""
+    mine = [j for j in observed.jobs if books.identified(observed.run, j) is not None]
+    recorded = (u.job_uid for _, u in books.of_status(observed.run.status).units())
+    uids = {*(j.uid for j in mine), *recorded}
+    pods = [p for p in observed.pods if p.job_uid in uids]
+    served = {p.job_uid for p in pods}
+    waiting = [j for j in mine if not (j.finished or j.suspended or j.deleting)]
+    return any(j.uid not in served for j in waiting) or not all(map(_has_ended, pods))
+
+
+def _has_ended(pod: PodFact) -> bool:
+    return pod.phase in ("Succeeded", "Failed") or pod.container.state == "terminated"
+
+
 def _seconds(pod: PodFact) -> float:
     return pod.created.timestamp() if pod.created is not None else 0.0
