@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -29,7 +30,7 @@ WORK = action("work", "time.sleep(given['seconds'])\nout({'n': given.get('n', 0)
 def chain(seconds: float) -> Raw:
     """A Workflow of four steps, each fed by the one before it."""
     steps = [step("one", "work", seconds=seconds)]
-    for before, this in zip(STEPS, STEPS[1:], strict=False):
+    for before, this in itertools.pairwise(STEPS):
         steps.append(step(this, "work", seconds=seconds, n=f"{{{{ steps.{before}.output.n }}}}"))
     return workflow("chain", *steps)
 
