@@ -1,4 +1,4 @@
-"""`kubectl workflow`: start runs, watch them, look at them, read their logs.
+"""`kubectl workflow`: start runs, watch them, steer them, look at them, read their logs.
 
 Thin: each command reads its arguments, calls what does the work, and prints. What needs the
 cluster or draws is imported inside the commands, so that `--help` and TAB are quick.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from io import TextIOWrapper
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -16,33 +16,31 @@ from workflow_do import __version__
 from workflow_do.api import names
 from workflow_do.cli import exits
 from workflow_do.cli.options import (
+    DEFAULT_TIMEOUT,
     Context,
     GetOutput,
     Kubeconfig,
     Namespace,
+    NewName,
+    Output,
     RunName,
     RunOutput,
+    Timeout,
+    Wait,
+    Watch,
     complete_run,
     complete_step,
     complete_workflow,
     reach,
 )
 
-_PROGRAM = "kubectl-workflow"
-_DEFAULT_TIMEOUT = 3600.0
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout",
-        min=0.1,
-        metavar="SECONDS",
-        help="How long to wait at most (3600); then exit with 124. The run goes on.",
-    ),
-]
+if TYPE_CHECKING:
+    from workflow_do.cli.start import Follow
 
+_PROGRAM = "kubectl-workflow"
 app = typer.Typer(
     name=_PROGRAM,
-    help="Business processes as Kubernetes objects: start and follow runs of Workflows.",
+    help="Business processes as Kubernetes objects: start, follow and steer runs of Workflows.",
     epilog="Exit codes: 0 done, 1 the run failed, 2 wrong usage or invalid, 3 the cluster cannot "
     "be reached or refuses, 124 timed out, 130 interrupted.",
     no_args_is_help=True,
@@ -74,17 +72,11 @@ def run(
         list[str] | None,
         typer.Option("--json-param", metavar="KEY=JSON", help="A key of the body, as JSON."),
     ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option("--name", metavar="NAME", help="The run's name; else one is made up."),
-    ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Show the run until it ends.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for its end, and say how.")] = False,
+    name: NewName = None,
+    watch: Watch = False,
+    wait: Wait = False,
     timeout: Timeout = None,
-    output: Annotated[
-        RunOutput | None,
-        typer.Option("-o", "--output", help="Print the run on stdout: after --wait, as it ended."),
-    ] = None,
+    output: Output = None,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -94,18 +86,9 @@ def run(
         from workflow_do.cli.body import build_body, read_text
         from workflow_do.cli.start import start
 
-        if timeout is not None and not (watch or wait):
-            raise typer.BadParameter("only together with --watch or --wait", param_hint="--timeout")
+        follow = _follow(watch, wait, timeout, output)
         given = build_body(read_text(body, sys.stdin), param or [], json_param or [])
-        start(
-            reach(namespace, context, kubeconfig),
-            workflow,
-            given,
-            name=name,
-            mode="watch" if watch else "wait" if wait else "start",
-            timeout=timeout or _DEFAULT_TIMEOUT,
-            output=output.value if output else None,
-        )
+        start(reach(namespace, context, kubeconfig), workflow, given, follow, name=name)
 
 
 @app.command()
@@ -121,7 +104,89 @@ def watch(
         from workflow_do.cli.start import follow_to_end
 
         cluster = reach(namespace, context, kubeconfig)
-        follow_to_end(cluster, run, None, timeout=timeout or _DEFAULT_TIMEOUT)
+        follow_to_end(cluster, run, None, timeout=timeout or DEFAULT_TIMEOUT)
+
+
+@app.command()
+def pause(
+    run: RunName,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Hold a run: what runs goes on to its end, nothing new starts."""
+    _control(run, "Paused", namespace, context, kubeconfig)
+
+
+@app.command()
+def resume(
+    run: RunName,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Let a paused run go on."""
+    _control(run, "Running", namespace, context, kubeconfig)
+
+
+@app.command()
+def cancel(
+    run: RunName,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """End a run for good: what runs is stopped, no handler runs. Does not ask back."""
+    _control(run, "Cancelled", namespace, context, kubeconfig)
+
+
+def _control(
+    run: str, wanted: str, namespace: str | None, context: str | None, kubeconfig: str | None
+) -> None:
+    with exits.told():
+        from workflow_do.api.run import DesiredState
+        from workflow_do.cli.control import control
+
+        control(reach(namespace, context, kubeconfig), run, DesiredState(wanted))
+
+
+@app.command()
+def retry(
+    run: RunName,
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            "--revision", metavar="NAME", help="A WorkflowRevision; else the original's own."
+        ),
+    ] = None,
+    name: NewName = None,
+    watch: Watch = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    output: Output = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Run a failed run again: what succeeded is taken over, the rest runs, on the same trigger."""
+    with exits.told():
+        from workflow_do.cli.control import retry as start_retry
+
+        follow = _follow(watch, wait, timeout, output)
+        cluster = reach(namespace, context, kubeconfig)
+        start_retry(cluster, run, follow, new_name=name, revision=revision)
+
+
+def _follow(watch: bool, wait: bool, timeout: float | None, output: RunOutput | None) -> Follow:
+    from workflow_do.cli.start import Follow
+
+    if timeout is not None and not (watch or wait):
+        raise typer.BadParameter("only together with --watch or --wait", param_hint="--timeout")
+    return Follow(
+        mode="watch" if watch else "wait" if wait else "start",
+        timeout=timeout or DEFAULT_TIMEOUT,
+        output=output.value if output else None,
+    )
 
 
 @app.command()
@@ -199,7 +264,7 @@ def logs(
         if timeout is not None and not follow:
             raise typer.BadParameter("only together with -f", param_hint="--timeout")
         cluster = reach(namespace, context, kubeconfig)
-        bound = (timeout or _DEFAULT_TIMEOUT) if follow else None
+        bound = (timeout or DEFAULT_TIMEOUT) if follow else None
         print_logs(cluster, run, step, tail=tail, follow=bound)
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 if TYPE_CHECKING:
     from workflow_do.sdk.client import Client
 
+DEFAULT_TIMEOUT: Final = 3600.0
 _CLUSTER = "Cluster"
 
 
 class RunOutput(StrEnum):
-    """What `run` prints on standard output."""
+    """What `run` and `retry` print on standard output."""
 
     NAME = "name"
     JSON = "json"
@@ -83,6 +84,25 @@ Kubeconfig = Annotated[
 RunName = Annotated[
     str,
     typer.Argument(metavar="RUN", help="The name of the WorkflowRun.", autocompletion=complete_run),
+]
+NewName = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="The run's name; else one is made up."),
+]
+Watch = Annotated[bool, typer.Option("--watch", help="Show the run until it ends.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for its end, and say how.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        min=0.1,
+        metavar="SECONDS",
+        help="How long to wait at most (3600); then exit with 124. The run goes on.",
+    ),
+]
+Output = Annotated[
+    RunOutput | None,
+    typer.Option("-o", "--output", help="Print the run on stdout: after --wait, as it ended."),
 ]
 
 

@@ -138,9 +138,9 @@ def data(obj: Mapping[str, Any], form: str) -> None:
     if form == "json":
         typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
         return
-    import yaml
+    from workflow_do.sdk.yamltext import dump_yaml
 
-    typer.echo(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), nl=False)
+    typer.echo(dump_yaml(plain), nl=False)
 
 
 def _without_managed_fields(obj: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""`run` and `watch`: start a run, and follow it to its end as the command line asks."""
+"""Start a run, and follow it to its end as the command line asks."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from workflow_do.cli import exits, show
@@ -16,35 +17,42 @@ Mode = Literal["start", "wait", "watch"]
 _MAX_NAMED = 10
 
 
-def start(
-    cluster: Cluster,
-    workflow: str,
-    body: Any,
-    *,
-    name: str | None,
-    mode: Mode,
-    timeout: float,
-    output: str | None,
-) -> None:
-    """Start a run; then, by mode, come back at once, wait for its end, or show it until then.
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """What comes after a start: nothing, one line at the end, or all of it, for `timeout` seconds.
 
     output: name, json or yaml on standard output, and everything for people on standard error.
     """
+
+    mode: Mode
+    timeout: float
+    output: str | None
+
+
+def start(
+    cluster: Cluster, workflow: str, body: Any, follow: Follow, *, name: str | None = None
+) -> None:
+    """Start a run; then come back at once, wait for its end, or show it until then."""
     manifest = run_manifest(workflow, body=body, name=name, namespace=cluster.namespace)
     require_workflow(cluster, workflow)
     made = cluster.client.create(RUNS, cluster.namespace, manifest)
-    run = parse_run(made)
-    if mode == "start":
-        _started(run, made, output)
+    follow_started(cluster, parse_run(made), follow)
+
+
+def follow_started(cluster: Cluster, run: Run, follow: Follow) -> None:
+    """Say that a run was started, and follow it as asked; exit with 1 if it failed."""
+    if follow.mode == "start":
+        _started(run, follow.output)
         return
-    if output == "name":
-        show.data(made, output)
-    if mode == "watch":
-        last = _watched(cluster, run.name, run.uid, timeout, to_error=output is not None)
+    if follow.output == "name":
+        show.data(run.raw, follow.output)
+    aside = follow.output is not None
+    if follow.mode == "watch":
+        last = _watched(cluster, run.name, run.uid, follow.timeout, to_error=aside)
     else:
-        last = _waited(cluster, run, timeout, quiet=output is not None)
-    if output in ("json", "yaml"):
-        show.data(last.raw, output)
+        last = _waited(cluster, run, follow.timeout, quiet=aside)
+    if follow.output in ("json", "yaml"):
+        show.data(last.raw, follow.output)
     _exit_by(last)
 
 
@@ -74,9 +82,9 @@ def follow_to_end(cluster: Cluster, name: str, uid: str | None, *, timeout: floa
     _exit_by(_watched(cluster, name, uid, timeout))
 
 
-def _started(run: Run, made: dict[str, Any], output: str | None) -> None:
+def _started(run: Run, output: str | None) -> None:
     if output:
-        show.data(made, output)
+        show.data(run.raw, output)
         return
     where = f"{run.name} -n {run.namespace}"
     show.console().print(f"run {run.name} started", soft_wrap=True)

@@ -123,6 +123,17 @@ class Client:
             content_type="application/apply-patch+yaml",
         )
 
+    def merge(self, resource: Resource, namespace: str, name: str, patch: Object) -> Object:
+        """Merge patch; gives the object after it.
+
+        A `metadata.uid` in the patch is a precondition. Raises NotFound, Invalid, and Conflict
+        where the object has another uid.
+        """
+        call = Call("patch", resource.plural, resource.group, namespace, name)
+        path = resource.path(namespace, name)
+        form = "application/merge-patch+json"
+        return self._json("PATCH", path, call, body=patch, content_type=form)
+
     def watch_once(
         self, selection: Selection, version: str, seconds: float
     ) -> Iterator[tuple[str, Object]]:

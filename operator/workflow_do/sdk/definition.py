@@ -1,7 +1,8 @@
-"""Definitions written in Python: checked at once against the models, turned into manifests.
+"""Definitions written in Python: checked at once, as the operator would, turned into manifests.
 
 Decides how a mistake is told: the place as the user wrote it, what is wrong there, and the name
-that was probably meant. Pure; talks to no cluster.
+that was probably meant. What is wrong beyond the shape (templates, names, schemas) the engine
+says. Pure; talks to no cluster.
 """
 
 from __future__ import annotations
@@ -75,7 +76,22 @@ def define_workflow(definition: Mapping[str, Any]) -> Definition:
                 "already; every step needs its own"
             )
         seen[step["id"]] = at
+    _require_sound_workflow(made, what)
     return made
+
+
+def _require_sound_workflow(made: Definition, what: str) -> None:
+    """Templates parse, names are known, the schema compiles; the Actions are the cluster's."""
+    # Loads the template parser and the schema compiler, which only those who define need.
+    from workflow_do.engine.definition import action_names, define
+    from workflow_do.engine.problem import Problem
+
+    if "trigger" in (step["id"] for step in made.spec["steps"]):
+        raise DefinitionError(f"{what}: the step id `trigger` is reserved: choose another")
+    unknown = {"image": "not-known-here"}
+    found = define(made.name, made.spec, dict.fromkeys(action_names(made.spec), unknown))
+    if isinstance(found, Problem):
+        raise DefinitionError(f"{what}: {found.message}")
 
 
 def define_action(definition: Mapping[str, Any]) -> Definition:
@@ -83,7 +99,14 @@ def define_action(definition: Mapping[str, Any]) -> Definition:
 
     Raises DefinitionError naming each place that is wrong.
     """
-    return _define(names.ACTION, ActionSpec, definition)
+    from workflow_do.engine.definition import define_action as make_ready
+    from workflow_do.engine.problem import Problem
+
+    made = _define(names.ACTION, ActionSpec, definition)
+    found = make_ready(made.name, made.spec)
+    if isinstance(found, Problem):
+        raise DefinitionError(f'Action "{made.name}": {found.message}')
+    return made
 
 
 def _define(kind: names.Kind, model: type[Spec], definition: Mapping[str, Any]) -> Definition:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from workflow_do.api import names
+from workflow_do.api.run import DesiredState
 from workflow_do.sdk.client import ACTIONS, WORKFLOWS, Client
 from workflow_do.sdk.connect import connect
+from workflow_do.sdk.control import ask, retry_run
 from workflow_do.sdk.definition import Definition, define_action, define_workflow
 from workflow_do.sdk.run import Run
 from workflow_do.sdk.runs import (
@@ -76,6 +78,37 @@ class RunHandle:
         """The run as it is now. Raises NotFound."""
         return fetch_run(self._client, self.namespace, self.name)
 
+    def pause(self) -> Run:
+        """What runs goes on to its end, nothing new starts. Raises WrongState, NotFound."""
+        return self._ask(DesiredState.PAUSED)
+
+    def resume(self) -> Run:
+        """Go on after a pause. Raises WrongState, NotFound."""
+        return self._ask(DesiredState.RUNNING)
+
+    def cancel(self) -> Run:
+        """Stop what runs and end the run, without its onFailure handler. There is no way back.
+
+        Raises WrongState where it has ended already, NotFound.
+        """
+        return self._ask(DesiredState.CANCELLED)
+
+    def _ask(self, wanted: DesiredState) -> Run:
+        """Asking for what is so already is no error, and changes nothing."""
+        return ask(self._client, self.namespace, self.name, wanted, uid=self._uid)[0]
+
+    def retry(self, *, name: str | None = None, revision: str | None = None) -> RunHandle:
+        """A new run that takes over what succeeded in this one and runs the rest; at once.
+
+        name: of the new run; else one is made up. revision: a WorkflowRevision to use instead of
+        this run's own. Raises WrongState where this run has not ended, succeeded, or was retried
+        before; NotFound, AlreadyExists.
+        """
+        _, run = retry_run(
+            self._client, self.namespace, self.name, uid=self._uid, new_name=name, revision=revision
+        )
+        return RunHandle(self._client, self.namespace, run.name, run.uid)
+
     def watch(self, timeout: float | None = None) -> Iterator[Run]:
         """The run now and at every change until it is completed. Raises RunTimeout, NotFound."""
         return watch_run(
@@ -110,10 +143,10 @@ class _Bound:
         return self.definition.manifest()
 
     def to_yaml(self) -> str:
-        """The Kubernetes object as YAML, for Git."""
-        import yaml
+        """The Kubernetes object as YAML, for Git; kubectl reads it as it is meant."""
+        from workflow_do.sdk.yamltext import dump_yaml
 
-        return yaml.safe_dump(self.manifest(), sort_keys=False, allow_unicode=True, width=100)
+        return dump_yaml(self.manifest())
 
     def apply(self, *, force: bool = False) -> dict[str, Any]:
         """Put the definition into the cluster by server-side apply; gives the object there.

@@ -67,6 +67,10 @@ class Invalid(Refused):
     """The object breaks a rule of its kind."""
 
 
+class WrongState(Refused):
+    """What is asked does not fit the run: it has ended, was cancelled, or was retried before."""
+
+
 class VersionExpired(Refused):
     """The resourceVersion is too old to watch from (410): list again."""
 
@@ -79,9 +83,10 @@ class RunFailed(WorkflowDoError):
         self.reason = run.reason
         self.message = run.message
         self.step: Unit | None = run.failed_step
+        how = "was cancelled" if run.cancelled else f"failed with {run.reason}"
         detail = f": {run.message}" if run.message else ""
         super().__init__(
-            f"run {run.name} failed with {run.reason}{run.failed_place(run.message)}{detail} "
+            f"run {run.name} {how}{run.failed_place(run.message)}{detail} "
             f"(look: kubectl workflow get {run.name} -n {run.namespace})"
         )
 
@@ -187,7 +192,7 @@ def _not_found(status: dict[str, Any], text: str, call: Call) -> WorkflowDoError
 def _conflict(status: dict[str, Any], text: str, call: Call) -> WorkflowDoError:
     if status.get("reason") == "AlreadyExists":
         return AlreadyExists(f'cannot {call}: "{call.name}" exists already; choose another name')
-    if call.verb == "patch":
+    if (status.get("details") or {}).get("causes"):
         return Conflict(
             f"cannot {call}: another manager owns a field that would change ({text}); change it "
             "there, run the definition as it is in the cluster (do.workflow.get), or apply with "

@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from workflow_do.api import names
+
 ON_FAILURE: Final = "onFailure"
 """The id under which the handler's unit is shown; no step can be confused with it in `role`."""
 
+CANCELLED: Final = "Cancelled"
 ENDED_BADLY: Final = ("Failed", "NotStarted", "Unknown")
 
 
@@ -22,8 +25,12 @@ ENDED_BADLY: Final = ("Failed", "NotStarted", "Unknown")
 class Unit:
     """One step, or the onFailure handler (whose id is "onFailure").
 
-    state: Pending, Running, Succeeded, Failed, NotStarted or Unknown.
+    state: Pending, Running, Retrying, Succeeded, Failed, NotStarted or Unknown.
     output: what the program gave, None before it has succeeded.
+    tries: Jobs that were made; attempts: those of them that count towards maxAttempts.
+    retry_time: when the next try is due, while Retrying.
+    logs_tail: the end of the log of the newest failed try, 2 KiB at most.
+    taken_over: it did not run here, but in the run that this one is a retry of.
     """
 
     id: str
@@ -33,6 +40,10 @@ class Unit:
     message: str = ""
     exit_code: int | None = None
     tries: int = 0
+    attempts: int = 0
+    retry_time: datetime | None = None
+    logs_tail: str = ""
+    taken_over: bool = False
     job_name: str | None = None
     start_time: datetime | None = None
     completion_time: datetime | None = None
@@ -51,6 +62,9 @@ class Run:
     succeeded: True or False once it has ended so, None while it goes on.
     completed: nothing of the run goes on any more, handler included.
     reason: the state in one word (Pending, Running, Succeeded, or why it failed).
+    desired_state: what is asked of it: Running, Paused or Cancelled.
+    retry_of: the name of the run that this one is a retry of; empty for none.
+    retried_by: the uid of the run that is a retry of this one; empty for none.
     """
 
     name: str
@@ -68,7 +82,20 @@ class Run:
     completion_time: datetime | None = None
     progress: str = ""
     current_step: str = ""
+    desired_state: str = "Running"
+    retry_of: str = ""
+    retried_by: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it ended because it was cancelled, and not by a failure before that."""
+        return self.succeeded is False and self.reason == CANCELLED
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """Every step in order, then the handler if it was started."""
+        return (*self.steps.values(), *filter(None, [self.on_failure]))
 
     @property
     def failed_step(self) -> Unit | None:
@@ -110,6 +137,9 @@ def parse_run(obj: Mapping[str, Any]) -> Run:
         completion_time=parse_time(status.get("completionTime")),
         progress=status.get("progress") or "",
         current_step=status.get("currentStep") or "",
+        desired_state=spec.get("desiredState") or "Running",
+        retry_of=(spec.get("retryOf") or {}).get("runName") or "",
+        retried_by=(meta.get("annotations") or {}).get(names.ANNOTATION_RETRIED_BY) or "",
         raw=obj,
     )
 
@@ -123,6 +153,11 @@ def _unit(id_: str, status: Mapping[str, Any]) -> Unit:
         message=status.get("message") or "",
         exit_code=status.get("exitCode"),
         tries=status.get("tries") or 0,
+        attempts=status.get("attempts") or 0,
+        retry_time=parse_time(status.get("retryTime")),
+        logs_tail=status.get("logsTail") or "",
+        # Until its turn has come it is only meant to be, and may yet run.
+        taken_over=status.get("takenOver") is True and status.get("state") == "Succeeded",
         job_name=status.get("jobName"),
         start_time=parse_time(status.get("startTime")),
         completion_time=parse_time(status.get("completionTime")),
