@@ -28,6 +28,12 @@ _POD_GRACE: Final = timedelta(seconds=2)
 _KUBELET_SLACK: Final = timedelta(seconds=30)
 """After deadline and grace, how long the kubelet gets to end a container by itself."""
 _DEFAULT_GRACE: Final = 30
+_POD_MADE: Final = "Created pod:"
+"""How the Job controller's Event begins that tells of a Pod."""
+_NO__POD_MADE: Final = frozenset(
+    {Reason.ADMISSION_DENIED, Reason.QUOTA_EXCEEDED, Reason.POD_NOT_CREATED}
+)
+"""Stops of Jobs that had no Pod when it was decided to stop them."""
 
 _PULL: Final = frozenset(
     {
@@ -299,21 +305,24 @@ def _without_pod(a: Attempt) -> Verdict:
     if job is None:
         return Ended(StepState.UNKNOWN, Reason.JOB_LOST, "the Job is gone")
     if job.suspended and a.stop is not None:
-        return _stopped_without_pod(a.stop)
+        return _stopped_without_pod(a, a.stop)
     if job.finished:
         return Ended(StepState.UNKNOWN, Reason.JOB_LOST, "the Job has ended and its Pod is gone")
     return _no_pod_yet(a)
 
 
-def _stopped_without_pod(stop: Reason) -> Ended:
-    """Suspended and no Pod left. Only causes that keep a Pod off every node prove it never ran."""
-    never = stop in (
-        Reason.UNSCHEDULABLE,
-        Reason.ADMISSION_DENIED,
-        Reason.QUOTA_EXCEEDED,
-        Reason.POD_NOT_CREATED,
-    )
-    return Ended(StepState.NOT_STARTED if never else StepState.UNKNOWN, stop)
+def _stopped_without_pod(a: Attempt, stop: Reason) -> Verdict:
+    """Suspended and no Pod left. What ran before the stop came is gone without a trace, so it is
+    NotStarted only where no node was found for the Pod, or where none was ever made.
+    """
+    if stop is Reason.UNSCHEDULABLE:
+        return Ended(StepState.NOT_STARTED, stop)
+    if stop not in _NO__POD_MADE:
+        return Ended(StepState.UNKNOWN, stop)
+    if a.events is None:
+        return Going(stop, needs_events=True)
+    made = any(event.startswith(_POD_MADE) for event in a.events)
+    return Ended(StepState.UNKNOWN if made else StepState.NOT_STARTED, stop)
 
 
 def _no_pod_yet(a: Attempt) -> Verdict:
@@ -341,4 +350,5 @@ def _refusal(events: tuple[str, ...]) -> tuple[Reason, str]:
             return Reason.QUOTA_EXCEEDED, message
         if "forbidden" in text or "denied" in text:
             return Reason.ADMISSION_DENIED, message
-    return Reason.POD_NOT_CREATED, events[-1] if events else ""
+    told = [e for e in events if not e.startswith(_POD_MADE)]
+    return Reason.POD_NOT_CREATED, told[-1] if told else ""

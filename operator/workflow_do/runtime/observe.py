@@ -76,7 +76,7 @@ class Observer:
         )
 
     async def with_events(self, seen: Observed, job_uids: frozenset[str]) -> Observed:
-        """The same look, with the Warning Events of these Jobs."""
+        """The same look, with the Events of these Jobs about their Pods."""
         uids = sorted(job_uids)
         found = await asyncio.gather(*(self._warnings(seen.run.namespace, uid) for uid in uids))
         return replace(seen, job_events={**seen.job_events, **dict(zip(uids, found, strict=True))})
@@ -197,7 +197,12 @@ class Observer:
 
     async def _warnings(self, namespace: str, uid: str) -> tuple[str, ...]:
         found = await self._api.list_all(EVENTS, namespace, fields=f"involvedObject.uid={uid}")
-        return tuple(_message(event) for event in found.items if event.get("type") == "Warning")
+        return tuple(_message(event) for event in found.items if _tells(event))
+
+
+def _tells(event: dict[str, Any]) -> bool:
+    """Whether an Event of a Job is about its Pod: it could not be made, or it was."""
+    return event.get("type") == "Warning" or event.get("reason") == "SuccessfulCreate"
 
 
 def _has_begun(record: Record, run: Run) -> bool:

@@ -338,3 +338,25 @@ def test_an_end_at_the_deadline_is_no_success_where_the_phase_never_comes() -> N
     w.reconcile()
     record = w.status["steps"][0]
     assert (record["state"], record["reason"]) == ("Unknown", "DeadlineExceeded")
+
+
+def test_a_pod_that_was_made_just_before_the_stop_may_have_run() -> None:
+    w = world(startDeadlineSeconds=30)
+    uid = w.job()["metadata"]["uid"]
+    w.events = {uid: ("something odd",)}
+    w.tick(31)
+    planned = w.plan()
+    w.write(planned)
+    w.events = {uid: ("something odd", "Created pod: run-1-a-x")}
+    w.reconcile()
+    record = w.status["steps"][0]
+    assert (record["state"], record["reason"]) == ("Unknown", "PodNotCreated")
+
+
+def test_a_stopped_pod_is_not_judged_before_its_node_can_have_heard() -> None:
+    w = world()
+    pod = w.runs()
+    pod["spec"]["activeDeadlineSeconds"] = 1
+    w.tick(120)
+    w.reconcile()
+    assert w.status["steps"][0]["state"] == "Running"
