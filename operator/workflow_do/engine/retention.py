@@ -33,11 +33,12 @@ LONGEST_WAIT: Final = timedelta(days=1)
 class EndedRun:
     """A completed run. `ended` is None where its status does not say when; such a run is kept.
 
-    `has_jobs`: it made Jobs, and they have not been deleted yet.
+    `version` (a resourceVersion) tells the later of two that ended in one second. `has_jobs`: it
+    made Jobs, and they have not been deleted yet.
     """
 
     uid: str
-    name: str
+    version: int
     ended: datetime | None
     succeeded: bool
     has_jobs: bool
@@ -75,8 +76,8 @@ def policy_of(workflow: Raw | None) -> Housekeeping:
         return KEEP_ALL
 
 
-def ended_run(raw: Raw, status: RunStatus, *, made_jobs: bool) -> EndedRun:
-    """The facts of a completed run, from the raw object and its parsed status."""
+def ended_run(raw: Raw, version: int, status: RunStatus, *, made_jobs: bool) -> EndedRun:
+    """The facts of a completed run, from the raw object, its version and its parsed status."""
     meta = raw.get("metadata") or {}
     verdict = cond.find(status.conditions, ConditionType.SUCCEEDED)
     completed = cond.find(status.conditions, ConditionType.COMPLETED)
@@ -84,7 +85,7 @@ def ended_run(raw: Raw, status: RunStatus, *, made_jobs: bool) -> EndedRun:
     marked = names.ANNOTATION_JOBS_DELETED in (meta.get("annotations") or {})
     return EndedRun(
         uid=str(meta.get("uid", "")),
-        name=str(meta.get("name", "")),
+        version=version,
         ended=parse_time(status.completion_time) or parse_time(since),
         succeeded=verdict is not None and verdict.status == "True",
         has_jobs=made_jobs and not marked,
@@ -100,7 +101,7 @@ def named_revisions(run: Raw) -> frozenset[str]:
 
 def due(runs: Iterable[EndedRun], policy: Housekeeping, now: datetime) -> Due:
     """What of one Workflow's completed runs is to be deleted at `now`."""
-    dated = sorted(_dated(runs), key=lambda pair: (pair[0], pair[1].name))
+    dated = sorted(_dated(runs), key=lambda pair: (pair[0], pair[1].version))
     surplus = _surplus([run for _, run in dated], policy)
     jobs_of, doomed, waits = [], [], list[timedelta]()
     for ended, run in dated:

@@ -203,7 +203,8 @@ class Store:
             return False
         found = (unit.job_name for _, unit in of_status(run.status).units())
         record.job_names = frozenset(name for name in found if name)
-        record.ended = ended_run(raw, run.status, made_jobs=bool(record.job_names))
+        made_jobs = bool(record.job_names)
+        record.ended = ended_run(raw, record.version, run.status, made_jobs=made_jobs)
         record.run = record.definition = None
         record.jobs.clear()
         record.pods.clear()

@@ -30,8 +30,10 @@ NOW = datetime(2026, 1, 31, 8, 0, 0, tzinfo=UTC)
 HOUR = 3600
 
 
-def ago(name: str, seconds: float, *, ok: bool = True, jobs: bool = True) -> EndedRun:
-    return EndedRun(f"uid-{name}", name, NOW - timedelta(seconds=seconds), ok, jobs)
+def ago(
+    name: str, seconds: float, *, ok: bool = True, jobs: bool = True, version: int = 0
+) -> EndedRun:
+    return EndedRun(f"uid-{name}", version, NOW - timedelta(seconds=seconds), ok, jobs)
 
 
 def failed(name: str, seconds: float) -> EndedRun:
@@ -105,9 +107,9 @@ HISTORY = [
     ),
     pytest.param(
         {"successfulRunsHistoryLimit": 1},
-        [ended("b", 1), ended("a", 1), ended("c", 1)],
-        ("", "a b", None),
-        id="of one second by name",
+        [ago("b", 1, jobs=False, version=9), ago("a", 1, version=10), ago("c", 1, version=8)],
+        ("", "c b", HOUR - 1),
+        id="of one second by version",
     ),
     pytest.param(
         {"successfulRunsHistoryLimit": 1, "jobRetentionSeconds": 5},
@@ -130,7 +132,7 @@ ODD_TIMES = ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"]
 @pytest.mark.parametrize("text", ODD_TIMES)
 def test_an_unlikely_time_never_raises(text: str) -> None:
     policy = Housekeeping(ttl_seconds_after_finished=315_360_000)
-    run = ended_run({"metadata": {"uid": "u"}}, RunStatus(completion_time=text), made_jobs=True)
+    run = ended_run({"metadata": {"uid": "u"}}, 1, RunStatus(completion_time=text), made_jobs=True)
     found = due([run], policy, NOW)
     assert found.again is None or found.again <= LONGEST_WAIT
 
@@ -152,6 +154,7 @@ runs_ = st.lists(
         st.integers(-50, 50),
         ok=st.booleans(),
         jobs=st.booleans(),
+        version=st.integers(0, 3),
     ),
     unique_by=lambda run: run.uid,
 )
@@ -238,14 +241,14 @@ def status(verdict: str = "True", completion_time: str | None = None) -> RunStat
 
 
 def test_the_facts_of_an_ended_run() -> None:
-    raw = {"metadata": {"uid": "u", "name": "n"}}
+    raw = {"metadata": {"uid": "u"}}
     at = datetime(2026, 1, 31, 7, 29, tzinfo=UTC)
-    found = ended_run(raw, status("True", "2026-01-31T07:29:00Z"), made_jobs=True)
-    assert found == EndedRun("u", "n", at, succeeded=True, has_jobs=True)
+    found = ended_run(raw, 7, status("True", "2026-01-31T07:29:00Z"), made_jobs=True)
+    assert found == EndedRun("u", 7, at, succeeded=True, has_jobs=True)
 
 
 def test_without_a_completion_time_the_condition_tells() -> None:
-    found = ended_run({"metadata": {}}, status("False", "nonsense"), made_jobs=True)
+    found = ended_run({"metadata": {}}, 7, status("False", "nonsense"), made_jobs=True)
     assert found.ended == datetime(2026, 1, 31, 7, 30, tzinfo=UTC)
     assert not found.succeeded
 
@@ -262,7 +265,7 @@ def test_whether_there_are_jobs_to_delete(
     annotations: dict[str, str], made_jobs: bool, expected: bool
 ) -> None:
     raw = {"metadata": {"annotations": annotations}}
-    assert ended_run(raw, status(), made_jobs=made_jobs).has_jobs is expected
+    assert ended_run(raw, 7, status(), made_jobs=made_jobs).has_jobs is expected
 
 
 @pytest.mark.parametrize(
