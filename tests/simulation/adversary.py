@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 from simulation.cluster import Cluster, Fate, Machine, Move, Try
 from simulation.leader import Call, Leader
 from simulation.server import Raw, Server
-from workflow_do.runtime.api import JOBS, PODS, Unavailable
+from workflow_do.runtime.api import JOBS, PODS, ApiError, Unavailable
 
 _PULL: Final = ("ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError")
 _BLOCKS: Final = (
@@ -24,6 +25,8 @@ _BLOCKS: Final = (
     "Internal error occurred",
 )
 _BAD_OUTPUTS: Final = ("[]", "{", '{"n": "text"}', "x" * 5000, '{"n": 1} {"n": 2}')
+_RARE: Final = frozenset({"job deleted by hand", "pod deleted by hand", "node is gone"})
+"""Each of these ends a run; there has to be something left to end."""
 _JUMPS: Final = (0.3, 0.3, 1.0, 1.0, 2.0, 3.0, 8.0, 30.0, 65.0, 130.0, 400.0, 4000.0)
 
 
@@ -40,8 +43,11 @@ class Mood:
     late_events: float
     cluster_trouble: float
     refused: float
+    quota: float
+    burst: float
     revision_lost: bool
     definition: str
+    people: float
 
 
 class Adversary:
@@ -83,7 +89,7 @@ class Adversary:
         quota that it has used up may speak before the conflict does."""
         name = job["metadata"]["name"]
         if taken:
-            used_up = self.chance(self.mood.refused * 3)
+            used_up = self.chance(self.mood.quota)
             return "exceeded quota: count/jobs.batch" if used_up else None
         if name not in self._refused:
             self._refused[name] = self.chance(self.mood.refused)
@@ -96,7 +102,7 @@ class Adversary:
             leader.answer(call, lambda: call.serve(server))
             return f"{call.verb} {call.resource.plural}"
         if call.write and self.chance(self.mood.unheard):
-            self._serve_unheard(call, server)
+            carry_out(call, server)
             leader.answer(call, _no_answer)
             return f"{call.verb} {call.resource.plural} applied, answer lost"
         if call.write and self.chance(0.3):
@@ -108,9 +114,6 @@ class Adversary:
 
     def _fails(self, call: Call) -> bool:
         return self.chance(self.mood.lost if call.write else self.mood.read_fails)
-
-    def _serve_unheard(self, call: Call, server: Server) -> None:
-        carry_out(call, server)
 
     def jump(self) -> float:
         """So many seconds pass."""
@@ -125,16 +128,13 @@ class Adversary:
                 found += _pod_troubles(cluster, m, raw)
         for this in cluster.tries:
             found += _job_troubles(cluster, this, leaders, adrift)
-        return found
+        return [move for move in found if move[0] not in _RARE or self.chance(0.25)]
 
 
-def carry_out(call: Call, server: Server) -> None:
+def carry_out(call: Call, server: Server, late: bool = False) -> None:
     """Carry out a call whose answer nobody hears; a refusal is an answer too."""
-    try:
-        call.serve(server)
-    except Exception as error:
-        if isinstance(error, AssertionError):
-            raise
+    with suppress(ApiError):
+        call.serve(server, late)
 
 
 def _no_answer() -> Any:
@@ -147,16 +147,19 @@ def _mood(random: Random) -> Mood:
 
     return Mood(
         bad_fate=some(0.1, 0.25, 0.5),
-        lost=some(0.1, 0.3),
-        unheard=random.choice((0.2, 0.6)),
+        lost=some(0.15, 0.4),
+        unheard=random.choice((0.3, 0.7)),
         read_fails=some(0.05, 0.2),
         crash=some(0.01, 0.04),
         second=random.random() < 0.3,
         late_events=some(0.3, 0.8),
         cluster_trouble=some(0.02, 0.06, 0.15),
-        refused=some(0.0, 0.05, 0.15),
-        revision_lost=random.random() < 0.04,
-        definition=random.choice(("there",) * 10 + ("late", "missing")),
+        refused=some(0.0, 0.03, 0.1),
+        quota=some(0.3, 0.8),
+        burst=random.choice((0.0, 0.6, 0.9)),
+        revision_lost=random.random() < 0.03,
+        definition=random.choice(("there",) * 18 + ("late", "missing", "suspended")),
+        people=some(0.0, 0.01, 0.04),
     )
 
 

@@ -2,7 +2,9 @@
 
 Each controller acts in small moves, so that the operator can look between any two of them; which
 move comes when is not decided here. What the API shows of a Pod is what its node last reported;
-what truly became of the program stands in `Try`, which only the invariants may read.
+what truly became of the program stands in `Try`, which only the invariants may read. A try is `stray` where whoever judged its unit
+could not know of it: its Job was made by another process at the same time, or by a call that had
+been given up. A Lease keeps such processes apart; here they meet.
 
 As in Kubernetes: a Job makes one Pod (backoffLimit 0); a suspended Job deletes its Pod and keeps
 no count of it; a node enforces activeDeadlineSeconds by itself, as it last heard of it; a silent
@@ -63,8 +65,11 @@ class Try:
     began: bool = False
     running: bool = False
     ended_well: bool = False
+    failed_itself: bool = False
     exit_code: int | None = None
     output: Any = None
+    author: object = None
+    stray: bool = False
 
     @property
     def unit(self) -> tuple[str, str]:
@@ -84,6 +89,7 @@ class Machine:
     dying: datetime | None = None
     killed: str = ""
     silent: bool = False
+    begun: datetime | None = None
     finished: datetime | None = None
     exit_code: int = 0
     reason: str = ""
@@ -115,6 +121,7 @@ class Cluster:
             number=int(labels[names.LABEL_TRY]),
             needs_n=needs_n,
             fate=fate,
+            author=self.server.writer,
         )
         self.tries.append(this)
         return this
@@ -158,7 +165,7 @@ class Cluster:
         elif not suspend and this.pods == 0 and "deletionTimestamp" not in job["metadata"]:
             if not this.fate.blocked:
                 yield "pod made", lambda: self._make_pod(this, job)
-            elif this.uid not in self.server.warnings:
+            elif this.uid not in self.server.told:
                 yield "pod refused", lambda: self._warn(this)
         elif this.pods and not suspended:
             yield from self._count(this)
@@ -185,7 +192,7 @@ class Cluster:
         self.server.update(JOBS, this.job, status=status)
 
     def _warn(self, this: Try) -> None:
-        self.server.warnings.setdefault(this.uid, []).append(this.fate.blocked)
+        self.server.tell(this.uid, "Warning", "FailedCreate", this.fate.blocked)
 
     def _make_pod(self, this: Try, job: Raw) -> None:
         this.pods += 1
@@ -206,6 +213,7 @@ class Cluster:
         )
         deadline = template["spec"]["activeDeadlineSeconds"]
         self.machines.append(Machine(name, this, deadline=deadline))
+        self.server.tell(this.uid, "Normal", "SuccessfulCreate", f"Created pod: {name}")
 
     def _pod_moves(self, m: Machine, raw: Raw) -> Iterator[Move]:
         """The scheduler, the garbage collectors and the finalizer."""
@@ -276,7 +284,7 @@ class Cluster:
         if m.of.fate.start_error:
             self._over(m, 128, "StartError")
             return
-        m.state = "running"
+        m.state, m.begun = "running", self.server.now
         m.of.began = m.of.running = True
         self.began(m.of)
 
@@ -286,6 +294,7 @@ class Cluster:
         if fate.oom:
             self._over(m, 137, "OOMKilled")
         elif fate.exit_code:
+            m.of.failed_itself = True
             self._over(m, fate.exit_code, "Error", "gave up")
         else:
             m.of.output = usable(fate.output, m.of.needs_n)
@@ -313,7 +322,7 @@ class Cluster:
         m.reported = m.state
         state: Raw
         if m.state == "running":
-            state = {"running": {"startedAt": stamp(self.server.now)}}
+            state = {"running": {"startedAt": stamp(m.begun or self.server.now)}}
             self._status(m, phase="Running", containerStatuses=_statuses(state))
             return
         if m.state == "waiting" or not m.reason:
@@ -323,6 +332,8 @@ class Cluster:
             finished = stamp(m.finished or self.server.now)
             state = {"terminated": {"exitCode": m.exit_code, "reason": m.reason}}
             state["terminated"] |= {"message": m.message, "finishedAt": finished}
+            if m.begun is not None:
+                state["terminated"]["startedAt"] = stamp(m.begun)
         self._status(m, containerStatuses=_statuses(state))
 
     def _report_phase(self, m: Machine) -> None:

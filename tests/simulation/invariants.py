@@ -14,13 +14,16 @@ from typing import Any, Final
 from simulation.cluster import Cluster, Try
 from simulation.scenario import Scenario
 from simulation.server import Raw, Server
-from workflow_do.engine.effects import ExpirePod, Plan, SuspendJob
-from workflow_do.engine.facts import Observed
+from workflow_do.api.names import MAX_FREE_TRIES
+from workflow_do.api.run import DesiredState
+from workflow_do.engine.effects import CreateJob, ExpirePod, MarkFinished, Plan, SuspendJob
+from workflow_do.engine.facts import Observed, parse_time
 from workflow_do.engine.report import completed
 from workflow_do.runtime.api import JOBS, PODS, RUNS
 
 Unit = tuple[str, str]
 HANDLER: Final = ("onFailure", "")
+_UPKEEP: Final = (SuspendJob, ExpirePod, MarkFinished)
 _ENDED: Final = frozenset({"Succeeded", "Failed", "NotStarted", "Unknown"})
 
 
@@ -39,11 +42,33 @@ class Scene:
     scenario: Scenario
     server: Server
     cluster: Cluster
+    last_writer: object = None
 
     @property
     def run(self) -> Raw:
         """The run as stored."""
         return self.server.all(RUNS)[0]
+
+    def mark_stray(self, this: Try) -> None:
+        """A Job is stray from the start where its unit, or the run, has ended on record, and
+        whoever made it could not have known: it had been given up, or somebody else wrote that.
+        """
+        over = records(self.run).get(this.unit, {}).get("state") in _ENDED or ended(self.run)
+        this.stray = over and (this.author is None or this.author is not self.last_writer)
+
+    def mark_strays(self, new: Raw) -> None:
+        """A write ends units, or the run: Jobs of others, of which the writer has not heard, are
+        strays from now on.
+        """
+        self.last_writer = writer = self.server.writer
+        over = {u for u, r in records(new).items() if r.get("state") in _ENDED}
+        known = writer.record(self.run["metadata"]["uid"]) if writer is not None else None
+        for this in self.cluster.tries:
+            unseen = known is None or this.uid not in known.jobs
+            recorded = records(new).get(this.unit, {}).get("jobUID") == this.uid
+            foreign = this.author is None or this.author is not writer
+            if (ended(new) or this.unit in over) and unseen and foreign and not recorded:
+                this.stray = True
 
     def tries_of(self, unit: Unit) -> list[Try]:
         """Every try of a unit that ever had a Job."""
@@ -88,10 +113,48 @@ def handler_after_a_failure(scene: Scene, this: Try) -> str | None:
     return None if failed else f"{_name(this)} was made with no failure on record: {states}"
 
 
-def handler_once(scene: Scene, this: Try) -> str | None:
-    """Behaviour, Trouble: then onFailure, once."""
-    made = len(scene.tries_of(HANDLER))
-    return f"the handler has {made} Jobs" if this.unit == HANDLER and made > 1 else None
+def attempts_are_limited(scene: Scene, this: Try) -> str | None:
+    """Resources, Action and Workflow: `maxAttempts` tries that count; one that began counts.
+
+    For the handler too, which is started once, with its Action's retries.
+    """
+    most = scene.scenario.retry_of(*this.unit).get("maxAttempts", 1)
+    earlier = [t for t in scene.tries_of(this.unit) if t is not this]
+    if sum(t.began for t in earlier) >= most or len(earlier) >= most + MAX_FREE_TRIES:
+        return f"{_name(this)} was made, with maxAttempts {most}, after {earlier}"
+    return None
+
+
+def unknown_only_if_idempotent(scene: Scene, this: Try) -> str | None:
+    """Behaviour, Outcome: Unknown is tried again only with `retrySafety: Idempotent`."""
+    if scene.scenario.action_of(*this.unit).get("retrySafety") == "Idempotent":
+        return None
+    doubtful = [t for t in scene.tries_of(this.unit) if t.began and not t.failed_itself]
+    others = [t for t in doubtful if t is not this]
+    return f"{_name(this)} was made after {others}" if others else None
+
+
+def only_what_may_be_tried_again(scene: Scene, this: Try) -> str | None:
+    """Resources, Action: `nonRetryableExitCodes` end the step at once, `retryOn` is exhaustive.
+
+    By the record: a program may have ended in a way that nobody saw.
+    """
+    record, retry = records(scene.run).get(this.unit, {}), scene.scenario.retry_of(*this.unit)
+    reason, code = record.get("reason"), record.get("exitCode")
+    if record.get("state") != "Retrying" or (record.get("tries") or 0) > (record["attempts"] or 0):
+        return None
+    final = reason == "ExitCode" and code in retry.get("nonRetryableExitCodes", ())
+    if final or reason not in retry.get("retryOn", (reason,)):
+        return f"{_name(this)} was made after {reason} {code}, with {retry}"
+    return None
+
+
+def not_before_its_time(scene: Scene, this: Try) -> str | None:
+    """Resources, Action: `retry` pauses between two tries, at least 80 % of the delay."""
+    record = records(scene.run).get(this.unit, {})
+    due = record.get("retryTime")
+    early = record.get("state") == "Retrying" and due and scene.server.now < parse_time(due)
+    return f"{_name(this)} was made before {due}" if early else None
 
 
 def one_program_at_a_time(scene: Scene, this: Try) -> str | None:
@@ -103,7 +166,7 @@ def one_program_at_a_time(scene: Scene, this: Try) -> str | None:
 def nothing_begins_after_its_verdict(scene: Scene, this: Try) -> str | None:
     """Behaviour, Verdict and Stopping: a verdict waits until the program cannot run any more."""
     record = records(scene.run).get(this.unit, {})
-    if record.get("state") not in _ENDED or record.get("jobUID") not in (None, this.uid):
+    if this.stray or record.get("state") not in _ENDED or record.get("jobUID") not in (None, this.uid):
         return None
     return f"{_name(this)} begins after its verdict {_verdict(record)}"
 
@@ -155,26 +218,43 @@ def success_is_earned(scene: Scene, old: Raw, new: Raw) -> str | None:
 
 
 def failure_is_the_programs_own(scene: Scene, old: Raw, new: Raw) -> str | None:
-    """Behaviour, Outcome: Failed is the program's own non-zero exit; all else is Unknown."""
+    """Behaviour, Outcome: Failed is the program's own non-zero exit; all else is Unknown.
+
+    The state is that of the worst try: the last one may never have begun.
+    """
     for unit, record in _fresh(old, new):
-        codes = [t.exit_code for t in scene.tries_of(unit)]
-        if record["state"] == "Failed" and record.get("exitCode") not in codes:
-            return f"{unit} Failed with {record.get('exitCode')}, but the programs gave {codes}"
+        tries = scene.tries_of(unit)
+        if record["state"] == "Failed" and not any(t.failed_itself for t in tries):
+            return f"{unit} is {_verdict(record)}, but no program failed by itself: {tries}"
     return None
 
 
 def not_started_is_proven(scene: Scene, old: Raw, new: Raw) -> str | None:
-    """Behaviour, Outcome: NotStarted needs proof that no program of the unit ever began."""
+    """Behaviour, Outcome: NotStarted needs proof that no program of the unit ever began.
+
+    Left out, and known: a Pod that no node had room for, and that is bound in the very moment in
+    which its Job is suspended. Kubernetes keeps no trace of it.
+    """
     for unit, record in _fresh(old, new):
-        if record["state"] == "NotStarted" and any(t.began for t in scene.tries_of(unit)):
+        began = any(t.began and not t.stray for t in scene.tries_of(unit))
+        if record["state"] == "NotStarted" and began and record["reason"] != "Unschedulable":
             return f"{unit} is {_verdict(record)}, but its program had begun"
+    return None
+
+
+def attempts_are_within_limits(scene: Scene, old: Raw, new: Raw) -> str | None:
+    """Resources, WorkflowRun: `attempts` counts the charged tries, `maxAttempts` at most."""
+    for unit, record in records(new).items():
+        most = scene.scenario.retry_of(*unit).get("maxAttempts", 1)
+        if (record.get("attempts") or 0) > min(most, record.get("tries") or 0):
+            return f"{unit} has {record['attempts']} attempts of {most}, {record.get('tries')} tries"
     return None
 
 
 def no_verdict_on_the_living(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Behaviour, Verdict: no verdict while the container runs, nor while it may still begin."""
     for unit, record in _fresh(old, new):
-        if any(t.running for t in scene.tries_of(unit)):
+        if any(t.running and not t.stray for t in scene.tries_of(unit)):
             return f"{unit} is {_verdict(record)} while its program runs"
     return None
 
@@ -197,7 +277,7 @@ def a_good_end_is_whole(scene: Scene, old: Raw, new: Raw) -> str | None:
 
 def an_end_leaves_nothing_running(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Behaviour, Trouble: Completed=True comes when all that has ended."""
-    alive = [_name(t) for t in scene.cluster.tries if t.running]
+    alive = [_name(t) for t in scene.cluster.tries if t.running and not t.stray]
     return f"the run ended while {alive} ran" if ended(new) and not ended(old) and alive else None
 
 
@@ -205,9 +285,18 @@ def terminal_is_silent(observed: Observed, planned: Plan) -> str | None:
     """Correctness: of a Completed run nothing is done but stopping Jobs that turn up."""
     if not completed(observed.run.status):
         return None
-    others = [e for e in planned.effects if not isinstance(e, SuspendJob | ExpirePod)]
+    others = [e for e in planned.effects if not isinstance(e, _UPKEEP)]
     if others or planned.status != observed.run.status:
         return f"planned for a Completed run: {others or 'another status'}"
+    return None
+
+
+def nothing_starts_unasked(observed: Observed, planned: Plan) -> str | None:
+    """Behaviour, Control: Paused: nothing starts. Cancelled: no next try, no onFailure."""
+    desired = observed.run.spec.desired_state
+    started = [e.name for e in planned.effects if isinstance(e, CreateJob)]
+    if desired is not DesiredState.RUNNING and started:
+        return f"{started} would be started although the run is to be {desired.value}"
     return None
 
 
@@ -221,9 +310,11 @@ def the_end_is_seen_live(observed: Observed, planned: Plan) -> str | None:
 
 def no_job_is_forgotten(scene: Scene) -> str | None:
     """Correctness: a Job that is not in the status is folded in; one after the end is stopped."""
+    lost = _reason(scene.run) == "RevisionLost"  # a Job of which nobody knows what it ran
     for this in scene.cluster.tries:
         record = records(scene.run).get(this.unit, {})
-        if (record.get("tries") or 0) < this.number and this.began:
+        unknown = (record.get("tries") or 0) < this.number
+        if unknown and this.began and not (this.stray or lost):
             return f"{_name(this)} ran and is not on record"
     return None
 
@@ -246,7 +337,10 @@ JOB_MADE: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
     no_job_after_success,
     steps_in_order,
     handler_after_a_failure,
-    handler_once,
+    attempts_are_limited,
+    unknown_only_if_idempotent,
+    only_what_may_be_tried_again,
+    not_before_its_time,
 )
 PROGRAM_BEGAN: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
     one_program_at_a_time,
@@ -260,6 +354,7 @@ STATUS_WRITTEN: Final[tuple[Callable[[Scene, Raw, Raw], str | None], ...]] = (
     success_is_earned,
     failure_is_the_programs_own,
     not_started_is_proven,
+    attempts_are_within_limits,
     no_verdict_on_the_living,
     verdict_and_end_together,
     a_good_end_is_whole,
@@ -267,6 +362,7 @@ STATUS_WRITTEN: Final[tuple[Callable[[Scene, Raw, Raw], str | None], ...]] = (
 )
 PLANNED: Final[tuple[Callable[[Observed, Plan], str | None], ...]] = (
     terminal_is_silent,
+    nothing_starts_unasked,
     the_end_is_seen_live,
 )
 AT_THE_END: Final[tuple[Callable[[Scene], str | None], ...]] = (
@@ -310,6 +406,11 @@ def _fresh(old: Raw, new: Raw) -> list[tuple[Unit, Raw]]:
 def _conditions(run: Raw) -> dict[str, str]:
     rows = (run.get("status") or {}).get("conditions") or ()
     return {c["type"]: c["status"] for c in rows}
+
+
+def _reason(run: Raw) -> str:
+    rows = (run.get("status") or {}).get("conditions") or ()
+    return next((c["reason"] for c in rows if c["type"] == "Succeeded"), "")
 
 
 def _name(this: Try) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from simulation.loop import StillLoop
 from simulation.server import NAMESPACE, Change, Raw, Server
@@ -23,6 +23,10 @@ from workflow_do.runtime.status import StatusWriter
 from workflow_do.runtime.store import RunKey, Store, key_of
 
 
+_SHORTEST_WAIT: Final = timedelta(seconds=0.1)
+"""As in the runtime: a time that has passed must not become a loop without a pause."""
+
+
 @dataclass
 class Call:
     """A request on its way: `verb` is the server's method, `write` whether it changes anything."""
@@ -31,21 +35,27 @@ class Call:
     resource: Resource
     args: tuple[Any, ...]
     future: asyncio.Future[Any] = field(repr=False)
+    author: Store
 
     @property
     def write(self) -> bool:
         """Whether it matters if it is carried out when nobody hears the answer."""
         return self.verb in ("create", "json_patch", "merge_patch")
 
-    def serve(self, server: Server) -> Any:
+    def serve(self, server: Server, late: bool = False) -> Any:
         """Carry it out. Raises what the API server would answer."""
-        return getattr(server, self.verb)(self.resource, *self.args)
+        server.writer = None if late else self.author
+        try:
+            return getattr(server, self.verb)(self.resource, *self.args)
+        finally:
+            server.writer = None
 
 
 class Wire:
     """The runtime's Api, as far as runs need it; every call waits in `calls`."""
 
-    def __init__(self, server: Server, loop: StillLoop) -> None:
+    def __init__(self, server: Server, loop: StillLoop, store: Store) -> None:
+        self._store = store
         self.calls: list[Call] = []
         self._server = server
         self._loop = loop
@@ -84,8 +94,11 @@ class Wire:
     ) -> Raw:
         return await self._call("merge_patch", resource, name, body)
 
+    async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
+        return await self._call("log_of", PODS, pod)
+
     async def _call(self, verb: str, resource: Resource, *args: Any) -> Any:
-        call = Call(verb, resource, args, self._loop.create_future())
+        call = Call(verb, resource, args, self._loop.create_future(), self._store)
         self.calls.append(call)
         return await call.future
 
@@ -108,8 +121,8 @@ class Leader:
         self.server = server
         self.key = key_of(run)
         self.loop = StillLoop(server.seconds)
-        self.wire = Wire(server, self.loop)
         self.store = Store()
+        self.wire = Wire(server, self.loop, self.store)
         self.due = True
         self.again: datetime | None = None
         self.heard = dict.fromkeys((RUNS.plural, JOBS.plural, PODS.plural), len(server.log))
@@ -194,4 +207,6 @@ class Leader:
         self.loop.drop()
 
     def _look_at(self, key: RunKey, time: datetime) -> None:
+        soonest = self.server.now + _SHORTEST_WAIT
+        time = max(time, soonest)
         self.again = time if self.again is None else min(time, self.again)

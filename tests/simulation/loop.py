@@ -104,7 +104,7 @@ class StillLoop(asyncio.AbstractEventLoop):
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """asyncio's own remarks (e.g. an exception nobody fetched); tasks are judged by `Leader`."""
+        """asyncio's own remarks, e.g. an exception nobody fetched: `Leader` judges its task."""
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """A cancelled timer is passed over when its time comes."""

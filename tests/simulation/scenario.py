@@ -34,6 +34,20 @@ class Scenario:
         """Whether the Action's output must have an integer `n`."""
         return "outputSchema" in self.actions[action]
 
+    def action_of(self, role: str, step: str) -> Raw:
+        """The spec of the Action of a unit."""
+        user = self.flow["onFailure"] if role == "onFailure" else self._step(step)
+        return self.actions[user["action"]]
+
+    def retry_of(self, role: str, step: str) -> Raw:
+        """The retry that holds for a unit: a step's own replaces its Action's."""
+        own = self._step(step).get("retry") if role == "do" else None
+        found: Raw = own if own is not None else self.action_of(role, step).get("retry", {})
+        return found
+
+    def _step(self, step: str) -> Raw:
+        return next(s for s in self.flow["steps"] if s["id"] == step)
+
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
@@ -43,6 +57,9 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     count = draw(st.sampled_from((1, 1, 2, 2, 2, 3, 3, 3, 4, 5, 6, 8)))
     steps = [_step(draw, at, names) for at in range(count)]
     flow: Raw = {"steps": steps}
+    limit = draw(st.sampled_from((0, 0, 0, 0, 0, 30, 600)))
+    if limit:
+        flow["activeDeadlineSeconds"] = limit
     told = draw(st.sampled_from(("no", "yes", "yes", "yes", "bad")))
     if told != "no":
         text = _TELL if told == "yes" else "{{ steps.s0.output.nope.x }}"
@@ -50,14 +67,29 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     return Scenario(flow, {n: {"image": f"example.com/{n}:1", **a} for n, a in actions.items()})
 
 
+_retries: st.SearchStrategy[Raw | None] = st.sampled_from(
+    (
+        None,
+        None,
+        {"maxAttempts": 2},
+        {"maxAttempts": 3, "initialDelaySeconds": 0},
+        {"maxAttempts": 3, "initialDelaySeconds": 20, "nonRetryableExitCodes": [3]},
+        {"maxAttempts": 2, "retryOn": ["OOMKilled", "Evicted", "JobLost", "NodeLost"]},
+        {"maxAttempts": 4, "retryOn": ["ExitCode"]},
+    )
+)
 _actions: st.SearchStrategy[Raw] = st.builds(
-    lambda deadline, start, schema: {
+    lambda deadline, start, schema, retry, safe: {
         **({"activeDeadlineSeconds": deadline} if deadline else {}),
         **({"startDeadlineSeconds": start} if start else {}),
         **({"outputSchema": NEEDS_N} if schema else {}),
+        **({"retry": retry} if retry else {}),
+        **({"retrySafety": "Idempotent"} if safe else {}),
     },
     st.sampled_from((0, 0, 1, 20, 120)),
     st.sampled_from((0, 0, 10, 60)),
+    st.booleans(),
+    _retries,
     st.booleans(),
 )
 
@@ -74,4 +106,10 @@ def _step(draw: st.DrawFn, at: int, names: list[str]) -> Raw:
         earlier = draw(st.integers(0, at - 1))
         path = f"steps.s{earlier}.output.n"
         value = f"{{{{ {path} }}}}" if kind >= 9 else f"{{{{ {path} | default(0) }}}}"
-    return {"id": f"s{at}", "action": draw(st.sampled_from(names)), "input": {"v": value}}
+    step: Raw = {"id": f"s{at}", "action": draw(st.sampled_from(names)), "input": {"v": value}}
+    extra = draw(st.integers(0, 9))
+    if extra == 0:
+        step["retry"] = {"maxAttempts": 3, "initialDelaySeconds": 2}
+    if extra == 1:
+        step["activeDeadlineSeconds"] = draw(st.sampled_from((5, 90, 400)))
+    return step

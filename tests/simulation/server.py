@@ -24,6 +24,7 @@ from workflow_do.runtime.api import (
     Refused,
     Resource,
 )
+from workflow_do.runtime.store import Store
 
 Raw = dict[str, Any]
 START: Final = datetime(2026, 1, 31, 8, 0, 0, tzinfo=UTC)
@@ -40,7 +41,11 @@ class Change:
 
 
 class Server:
-    """Objects by kind (plural) and name."""
+    """Objects by kind (plural) and name.
+
+    `writer` is whose call is being carried out: the store of that process; None for a call that
+    arrives when nobody waits for it any more, and for controllers.
+    """
 
     def __init__(self) -> None:
         self.now = START
@@ -50,7 +55,8 @@ class Server:
         self.refuses: Callable[[Raw], str | None] = lambda job: None
         self.job_made: Callable[[Raw], None] = lambda job: None
         self.run_written: Callable[[Raw, Raw], None] = lambda old, new: None
-        self.warnings: dict[str, list[str]] = {}
+        self.told: dict[str, list[Raw]] = {}
+        self.writer: Store | None = None
         self._uids = 0
 
     def seconds(self) -> float:
@@ -76,15 +82,24 @@ class Server:
             raise NotFound(f"{resource.plural} {name!r} not found")
         return raw
 
+    def tell(self, uid: str, type_: str, reason: str, message: str) -> None:
+        """A controller's Event about an object."""
+        event = {"type": type_, "reason": reason, "message": message}
+        self.told.setdefault(uid, []).append(event)
+
     def list(self, resource: Resource) -> Listing:
         """LIST, as of now. The model holds one run, so every selector selects everything."""
         return Listing(self.all(resource), self.version)
 
     def events(self, uid: str) -> Listing:
         """The Events about one object."""
-        return Listing(
-            [{"type": "Warning", "message": m} for m in self.warnings.get(uid, ())], self.version
-        )
+        return Listing(list(self.told.get(uid, ())), self.version)
+
+    def desire(self, name: str, state: str) -> None:
+        """A person asks something of a run: desiredState."""
+        meta = self.get(RUNS, name)["metadata"]
+        more = {"generation": meta["generation"] + 1}
+        self.update(RUNS, name, spec={"desiredState": state}, metadata=more)
 
     def create(self, resource: Resource, body: Mapping[str, Any]) -> Raw:
         """POST. Admission comes before the question whether the name is taken, as in Kubernetes."""
@@ -125,7 +140,15 @@ class Server:
     def merge_patch(self, resource: Resource, name: str, body: Mapping[str, Any]) -> Raw:
         """PATCH by RFC 7386."""
         old = self.get(resource, name)
+        wanted = (body.get("metadata") or {}).get("resourceVersion")
+        if wanted not in (None, old["metadata"]["resourceVersion"]):
+            raise Conflict("the object has been modified", exists=False)
         return self._replace(resource, old, _merge(old, body))
+
+    def log_of(self, resource: Resource, name: str) -> str:
+        """GET of a Pod's log."""
+        self.get(resource, name)
+        return "what the program said last\n"
 
     def _replace(self, resource: Resource, old: Raw, new: Raw) -> Raw:
         if new == old:

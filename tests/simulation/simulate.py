@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from unittest import mock
 
+from structlog.testing import capture_logs
+
 from simulation.adversary import Adversary, carry_out
 from simulation.cluster import Cluster, Fate, Try
 from simulation.invariants import (
@@ -37,9 +39,10 @@ from workflow_do.engine.plan import plan
 from workflow_do.runtime import reconcile
 from workflow_do.runtime.api import ACTIONS, JOBS, PODS, REVISIONS, RUNS, WORKFLOWS
 
-_FAIR_ROUNDS: Final = 400
+_FAIR_ROUNDS: Final = 1500
 """Fair rounds a step may take: some 30 calls, events and moves a try, with room."""
 _TRACE: Final = 120
+_WISHES: Final = ("Paused", "Paused", "Running", "Running", "Cancelled")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def _every_plan_is_checked() -> Iterator[None]:
         hold(PLANNED, observed, planned)
         return planned
 
-    with mock.patch.object(reconcile, "plan", checked):
+    with mock.patch.object(reconcile, "plan", checked), capture_logs():
         yield
 
 
@@ -90,6 +93,7 @@ class Simulation:
         self.scenario = scenario
         self.trace: list[str] = []
         self.adrift: list[Call] = []
+        self.leaders: list[Leader] = []
         self.adversary = Adversary(seed)
         self.server = Server()
         self.cluster = Cluster(self.server, self._fate)
@@ -98,7 +102,9 @@ class Simulation:
         self.server.job_made = self._job_made
         self.server.run_written = self._run_written
         self.cluster.began = lambda this: hold(PROGRAM_BEGAN, self.scene, this)
-        self._definitions(self.adversary.mood.definition == "there")
+        self._definitions(self.adversary.mood.definition in ("there", "suspended"))
+        if self.adversary.mood.definition == "suspended":
+            self._suspend(True)
         run = {"metadata": {"name": "run-1", "namespace": NAMESPACE}, "spec": _SPEC}
         self.server.create(RUNS, run)
         self.leaders = [Leader(self.server, self.scene.run)]
@@ -131,22 +137,31 @@ class Simulation:
             if self.server.find(resource, name) is None:
                 self.server.create(resource, {"metadata": meta, "spec": spec})
 
+    def _suspend(self, suspend: bool) -> None:
+        """Hold new runs of the Workflow back, or no longer."""
+        self.server.update(WORKFLOWS, "flow", spec={"suspend": suspend})
+        for leader in self.leaders:
+            leader.due = True
+
     def _fate(self, job: Raw) -> tuple[Fate, bool]:
         image = job["spec"]["template"]["spec"]["containers"][0]["image"]
         needs_n = self.scenario.needs_n(image.partition("/")[2].partition(":")[0])
         return self.adversary.fate(needs_n), needs_n
 
     def _refuses(self, job: Raw) -> str | None:
-        return self.adversary.refuses(job, self.server.find(JOBS, job["metadata"]["name"]) is not None)
+        taken = self.server.find(JOBS, job["metadata"]["name"]) is not None
+        return self.adversary.refuses(job, taken)
 
     def _job_made(self, raw: Raw) -> None:
         this: Try = self.cluster.job_made(raw)
         self.trace.append(f"  JOB {this.role} {this.step} try {this.number}: {this.fate}")
+        self.scene.mark_stray(this)
         hold(JOB_MADE, self.scene, this)
 
     def _run_written(self, old: Raw, new: Raw) -> None:
         steps = [(s["id"], s["state"], s.get("reason")) for s in new["status"].get("steps") or ()]
         self.trace.append(f"  STATUS {steps} {new['status'].get('onFailure', {}).get('state')}")
+        self.scene.mark_strays(new)
         hold(STATUS_WRITTEN, self.scene, old, new)
 
     def _note(self, what: str) -> None:
@@ -156,10 +171,12 @@ class Simulation:
     def _unfair_move(self) -> None:
         pick, mood = self.adversary.random, self.adversary.mood
         roll = pick.random()
-        if roll < mood.cluster_trouble:
+        if roll < mood.cluster_trouble + 0.02 * mood.revision_lost:
             self._trouble()
         elif roll < mood.cluster_trouble + mood.crash:
             self._crash(pick.choice(self.leaders))
+        elif self.adversary.chance(mood.people):
+            self._ask()
         elif roll < 0.55:
             self._drive(pick.choice(self.leaders))
         elif roll < 0.70:
@@ -176,6 +193,8 @@ class Simulation:
         if calls and not (leader.wants() and leader.busy and self.adversary.chance(0.3)):
             call = self.adversary.random.choice(calls)
             self._note(self.adversary.let_through(leader, call, self.adrift, False))
+            if calls and not calls[0].write and self.adversary.chance(self.adversary.mood.burst):
+                self._drive(leader)
         elif leader.wants():
             leader.go()
 
@@ -210,7 +229,7 @@ class Simulation:
             for leader in self.leaders:
                 leader.due = True
         revisions = self.server.all(REVISIONS)
-        if mood.revision_lost and revisions and pick.random() < 0.2:
+        if mood.revision_lost and revisions:
             self._note("revision deleted")
             self.server.remove(REVISIONS, revisions[0]["metadata"]["name"])
             return
@@ -219,6 +238,14 @@ class Simulation:
             label, act = pick.choice(troubles)
             self._note(label)
             act()
+
+    def _ask(self) -> None:
+        """Somebody pauses, resumes or cancels the run. There is no way back from Cancelled."""
+        now = self.scene.run["spec"].get("desiredState", "Running")
+        if now != "Cancelled":
+            wish = self.adversary.random.choice(_WISHES)
+            self._note(f"asked to be {wish}")
+            self.server.desire("run-1", wish)
 
     def _crash(self, leader: Leader) -> None:
         """kill -9; what was on its way may still arrive."""
@@ -230,7 +257,7 @@ class Simulation:
     def _drift(self) -> None:
         call = self.adrift.pop(self.adversary.random.randrange(len(self.adrift)))
         self._note(f"{call.verb} {call.resource.plural} carried out late")
-        carry_out(call, self.server)
+        carry_out(call, self.server, late=True)
 
     def _pass(self, seconds: float) -> None:
         self.server.now += timedelta(seconds=seconds)
@@ -244,6 +271,10 @@ class Simulation:
             self._drift()
         if self.adversary.mood.definition == "late":
             self._definitions(True)
+        if self.adversary.mood.definition == "suspended":
+            self._suspend(False)
+        if self.scene.run["spec"].get("desiredState") == "Paused":
+            self.server.desire("run-1", "Running")
         for m in self.cluster.machines:
             if m.silent and self.server.find(PODS, m.pod) and self.adversary.chance(0.3):
                 self.cluster.destroy(m)
