@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -30,6 +30,9 @@ from workflow_do.engine.definition import Definition
 from workflow_do.engine.problem import Problem, describe
 
 Raw = Mapping[str, Any]
+
+MAX_NESTING: Final = 150
+"""Levels of a run's spec or status; more than an output or an expression can make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,11 @@ class Observed:
     live: bool = False
 
 
+def spec_of(raw: Raw) -> Raw:
+    """The spec of a raw object; empty where it has none, or one that is no object."""
+    return _dict(raw, "spec")
+
+
 def parse_run(raw: Raw) -> Run | Problem:
     """A WorkflowRun object as a Run; a Problem where its spec or status is not of our kind."""
     meta = _dict(raw, "metadata")
@@ -151,6 +159,9 @@ def parse_run(raw: Raw) -> Run | Problem:
         status = RunStatus.model_validate(raw.get("status") or {})
     except ValidationError as error:
         return Problem(Reason.RUN_INVALID, describe(error))
+    deep = next((part for part in ("spec", "status") if _is_deep(raw.get(part))), None)
+    if deep is not None:
+        return Problem(Reason.RUN_INVALID, f"{deep}: nested more than {MAX_NESTING} deep")
     return Run(
         name=str(meta.get("name", "")),
         namespace=str(meta.get("namespace", "")),
@@ -269,6 +280,19 @@ def _controller_uid(meta: Raw) -> str:
     """The uid of the controlling owner; empty where there is none."""
     owners = meta.get("ownerReferences") or ()
     return next((str(o.get("uid", "")) for o in owners if o.get("controller")), "")
+
+
+def _is_deep(value: Json) -> bool:
+    """Level by level: what is too deep must not be walked by recursion."""
+    level = [value]
+    for _ in range(MAX_NESTING + 1):
+        parts = (
+            v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)
+        )
+        level = [child for part in parts for child in part]
+        if not level:
+            return False
+    return True
 
 
 def _dict(raw: Raw, key: str) -> Raw:

@@ -16,7 +16,7 @@ from workflow_do.api.conditions import ConditionType
 from workflow_do.api.housekeeping import HOUSEKEEPING_FIELDS
 from workflow_do.api.reasons import Reason
 from workflow_do.engine.definition import Definition, action_names, define, parse_revision
-from workflow_do.engine.facts import Pinning, Raw, Run
+from workflow_do.engine.facts import Pinning, Raw, Run, spec_of
 from workflow_do.engine.identity import hash_of
 from workflow_do.engine.problem import Problem
 
@@ -38,7 +38,7 @@ def pin(
             Reason.WORKFLOW_NOT_FOUND,
             f"there is no Workflow {wanted!r} in namespace {run.namespace!r}: apply it",
         )
-    if (workflow.get("spec") or {}).get("suspend") is True:
+    if spec_of(workflow).get("suspend") is True:
         return Problem(Reason.WORKFLOW_SUSPENDED, f"the Workflow {wanted!r} is suspended")
     content = _content(workflow, actions)
     revision = _revision_name(wanted, content)
@@ -80,11 +80,11 @@ def pin_named(run: Run, revision: Raw | None) -> Pinning | Problem:
 
 def _content(workflow: Raw, actions: Mapping[str, Raw]) -> dict[str, Any]:
     """What a revision freezes: the Workflow's spec, and the specs of its Actions that are there."""
-    spec = {k: v for k, v in (workflow.get("spec") or {}).items() if k not in _LIVE_FIELDS}
+    spec = {k: v for k, v in spec_of(workflow).items() if k not in _LIVE_FIELDS}
     used = sorted(action_names(spec) & actions.keys())
     return {
         "workflow": spec,
-        "actions": {name: dict(actions[name].get("spec") or {}) for name in used},
+        "actions": {name: dict(spec_of(actions[name])) for name in used},
     }
 
 
@@ -157,5 +157,5 @@ def _manifest(
 
 
 def _number(revision: Raw) -> int:
-    number = (revision.get("spec") or {}).get("revision")
+    number = spec_of(revision).get("revision")
     return number if isinstance(number, int) else 0

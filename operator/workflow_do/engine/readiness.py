@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from workflow_do.api import conditions as cond
 from workflow_do.api.action import ActionStatus
@@ -15,24 +17,34 @@ from workflow_do.api.conditions import Condition, ConditionType
 from workflow_do.api.reasons import Reason
 from workflow_do.api.workflow import WorkflowStatus
 from workflow_do.engine.definition import define, define_action
-from workflow_do.engine.facts import Raw
+from workflow_do.engine.facts import Raw, spec_of
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import stamp
+
+S = TypeVar("S", ActionStatus, WorkflowStatus)
 
 
 def action_status(raw: Raw, now: datetime) -> ActionStatus:
     """The status of a raw Action: Ready, or what is wrong and where."""
-    old = ActionStatus.model_validate(raw.get("status") or {})
-    found = define_action(_name(raw), raw.get("spec") or {})
+    old = _written(ActionStatus, raw)
+    found = define_action(_name(raw), spec_of(raw))
     return old.model_copy(update=_ready(raw, old.conditions, found, now))
 
 
 def workflow_status(raw: Raw, actions: Mapping[str, Raw], now: datetime) -> WorkflowStatus:
     """The status of a raw Workflow, given the raw Actions of its namespace by name."""
-    old = WorkflowStatus.model_validate(raw.get("status") or {})
-    specs = {name: action.get("spec") or {} for name, action in actions.items()}
-    found = define(_name(raw), raw.get("spec") or {}, specs)
+    old = _written(WorkflowStatus, raw)
+    specs = {name: spec_of(action) for name, action in actions.items()}
+    found = define(_name(raw), spec_of(raw), specs)
     return old.model_copy(update=_ready(raw, old.conditions, found, now))
+
+
+def _written(model: type[S], raw: Raw) -> S:
+    """The status as last written; one that cannot be read is written anew."""
+    try:
+        return model.model_validate(raw.get("status") or {})
+    except ValidationError:
+        return model()
 
 
 def _ready(

@@ -19,7 +19,7 @@ from workflow_do.api import names
 from workflow_do.api.conditions import ConditionType
 from workflow_do.api.housekeeping import HOUSEKEEPING_FIELDS, Housekeeping
 from workflow_do.api.run import RunStatus
-from workflow_do.engine.facts import parse_time
+from workflow_do.engine.facts import parse_time, spec_of
 
 Raw = Mapping[str, Any]
 
@@ -67,7 +67,7 @@ class Due:
 
 def policy_of(workflow: Raw | None) -> Housekeeping:
     """The policy of a raw Workflow; of one that is gone (None): the defaults."""
-    spec = (workflow or {}).get("spec") or {}
+    spec = spec_of(workflow or {})
     try:
         return Housekeeping.model_validate(
             {field: value for field, value in spec.items() if field in HOUSEKEEPING_FIELDS}

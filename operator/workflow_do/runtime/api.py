@@ -68,7 +68,9 @@ class Conflict(ApiError):
 
 
 class Refused(ApiError):
-    """A definite no (400, 403, 413, 422 …); asking again gives the same."""
+    """A definite no (400, 403, 413, 422 …); asking again soon gives the same."""
+
+    definite: Final = True
 
     def __init__(self, code: int, message: str, causes: frozenset[str] = frozenset()) -> None:
         super().__init__(message)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from workflow_do.engine.definition import action_names
+from workflow_do.engine.facts import spec_of
 from workflow_do.runtime.api import version_of
 
 Raw = Mapping[str, Any]
@@ -36,10 +38,11 @@ class DefinitionKey:
 
 
 class Catalogue:
-    """Raw definitions by key."""
+    """Raw definitions by key, and which Workflows use an Action."""
 
     def __init__(self) -> None:
         self._known: dict[DefinitionKey, Raw] = {}
+        self._users: dict[DefinitionKey, set[DefinitionKey]] = {}
 
     def get(self, key: DefinitionKey) -> Raw | None:
         """The definition, if it was seen."""
@@ -50,12 +53,13 @@ class Catalogue:
         old = self._known.get(key)
         if old is not None and version_of(raw) <= version_of(old):
             return False
+        self._note_uses(key, old, raw)
         self._known[key] = _lean(raw)
         return old is None or _identity(old) != _identity(raw)
 
     def forget(self, key: DefinitionKey) -> None:
         """It is gone."""
-        self._known.pop(key, None)
+        self._note_uses(key, self._known.pop(key, None), None)
 
     def of_kind(self, kind: Kind) -> Iterator[tuple[DefinitionKey, Raw]]:
         """Everything of a kind."""
@@ -63,9 +67,26 @@ class Catalogue:
             if key.kind is kind:
                 yield key, raw
 
-    def workflows(self, namespace: str) -> Iterator[DefinitionKey]:
-        """The Workflows of a namespace."""
-        return (key for key, _ in self.of_kind(Kind.WORKFLOW) if key.namespace == namespace)
+    def users_of(self, action: DefinitionKey) -> frozenset[DefinitionKey]:
+        """The Workflows that use an Action, whether it is there or not."""
+        return frozenset(self._users.get(action, ()))
+
+    def _note_uses(self, key: DefinitionKey, old: Raw | None, new: Raw | None) -> None:
+        for action in _uses(key, old) - _uses(key, new):
+            users = self._users[action]
+            users.discard(key)
+            if not users:
+                del self._users[action]
+        for action in _uses(key, new):
+            self._users.setdefault(action, set()).add(key)
+
+
+def _uses(key: DefinitionKey, raw: Raw | None) -> frozenset[DefinitionKey]:
+    """The Actions that a Workflow names."""
+    if raw is None or key.kind is not Kind.WORKFLOW:
+        return frozenset()
+    used = action_names(spec_of(raw))
+    return frozenset(DefinitionKey(Kind.ACTION, key.namespace, name) for name in used)
 
 
 def _identity(raw: Raw) -> tuple[Any, Any]:

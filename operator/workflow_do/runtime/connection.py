@@ -20,6 +20,7 @@ from typing import Any
 import aiohttp
 
 from workflow_do import __version__
+from workflow_do.runtime.shallow import ShallowResponse
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -40,7 +41,7 @@ class Connection:
     authorization: TokenSource = field(repr=False)
 
     def session(self, *, limit: int) -> aiohttp.ClientSession:
-        """A new session with at most `limit` connections (0: any number)."""
+        """A new session with at most `limit` connections (0: any number); its JSON is shallow."""
         connector = aiohttp.TCPConnector(
             limit=limit, ssl=self.tls if self.tls is not None else True, keepalive_timeout=60
         )
@@ -49,6 +50,7 @@ class Connection:
             timeout=aiohttp.ClientTimeout(total=15, sock_connect=3),
             headers={"User-Agent": f"workflow-do/{__version__}"},
             middlewares=(self._authorize,),
+            response_class=ShallowResponse,
         )
 
     async def _authorize(

@@ -15,6 +15,7 @@ from workflow_do.api.action import ActionStatus
 from workflow_do.api.base import dump
 from workflow_do.api.workflow import WorkflowStatus
 from workflow_do.engine.definition import action_names
+from workflow_do.engine.facts import spec_of
 from workflow_do.engine.readiness import action_status, workflow_status
 from workflow_do.runtime import clock
 from workflow_do.runtime.api import ACTIONS, WORKFLOWS, Api, Conflict, NotFound, Unavailable
@@ -45,7 +46,7 @@ class Definitions:
     async def _judge(self, key: DefinitionKey, raw: Raw) -> ActionStatus | WorkflowStatus:
         if key.kind is Kind.ACTION:
             return action_status(raw, self._now())
-        used = sorted(action_names(raw.get("spec") or {}))
+        used = sorted(action_names(spec_of(raw)))
         found = await asyncio.gather(*(self._action(key.namespace, name) for name in used))
         actions = {n: a for n, a in zip(used, found, strict=True) if a is not None}
         return workflow_status(raw, actions, self._now())

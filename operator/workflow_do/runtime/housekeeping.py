@@ -21,6 +21,7 @@ from workflow_do.api import names
 from workflow_do.api.housekeeping import Housekeeping
 from workflow_do.engine import retention
 from workflow_do.engine.definition import action_names
+from workflow_do.engine.facts import spec_of
 from workflow_do.engine.pinning import current_revision
 from workflow_do.engine.timestamps import stamp
 from workflow_do.runtime import clock, logs
@@ -186,7 +187,7 @@ class Housekeeper:
         return await self._revisions.prune(key.namespace, key.name, limit, current)
 
     def _current(self, key: WorkflowKey, workflow: Raw) -> str:
-        used = action_names(workflow.get("spec") or {})
+        used = action_names(spec_of(workflow))
         found = {
             name: self._catalogue.get(DefinitionKey(Kind.ACTION, key.namespace, name))
             for name in used

@@ -17,7 +17,7 @@ from workflow_do.api import names
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import StepState
 from workflow_do.engine.definition import Definition, action_names, parse_revision
-from workflow_do.engine.facts import Observed, Pinning, Run, parse_run
+from workflow_do.engine.facts import Observed, Pinning, Run, parse_run, spec_of
 from workflow_do.engine.ledger import of_status
 from workflow_do.engine.pinning import pin, pin_named, pin_retry
 from workflow_do.engine.problem import Problem
@@ -150,7 +150,7 @@ class Observer:
         if workflow is None:
             return pin(run, None, {}, ())
         mine = f"{names.LABEL_WORKFLOW}={run.spec.workflow_name}"
-        used = sorted(action_names(workflow.get("spec") or {}))
+        used = sorted(action_names(spec_of(workflow)))
         found = await asyncio.gather(*(self._api.find(ACTIONS, run.namespace, n) for n in used))
         revisions = await self._api.list_all(REVISIONS, run.namespace, labels=mine)
         actions = {n: raw for n, raw in zip(used, found, strict=True) if raw is not None}

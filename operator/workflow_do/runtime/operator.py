@@ -40,7 +40,9 @@ class Operator:
         self._store = Store(history=self._history_changed)
         self._catalogue = Catalogue()
         self._definitions = Definitions(api, self._catalogue)
-        self.queue: WorkQueue[Key] = WorkQueue(self._work, workers=settings.workers)
+        self.queue: WorkQueue[Key] = WorkQueue(
+            self._work, workers=settings.workers, lane=lambda key: key.namespace
+        )
         self._recorder = Recorder(api)
         self._runs = Reconciler(
             observer=Observer(api, self._store),
@@ -121,7 +123,7 @@ class Operator:
     def _consequences(self, changed: DefinitionKey) -> None:
         """Workflows are judged again by their Actions, and waiting runs may go on."""
         if changed.kind is Kind.ACTION:
-            for key in self._catalogue.workflows(changed.namespace):
+            for key in self._catalogue.users_of(changed):
                 self.queue.add(key)
         else:
             self.housekeeper.news(changed.namespace, changed.name)

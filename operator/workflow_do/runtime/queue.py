@@ -1,9 +1,10 @@
 """A work queue of keys: each key once, one worker per key at a time, retried until it succeeds.
 
-Decides when a key is worked on; knows nothing of what a key means. A key added while it is being
-worked on is worked on again afterwards, so no news is lost. A failure is retried with growing,
-jittered delays; this is the only place that catches every exception, because one bad object must
-never stop the others.
+Decides when a key is worked on; knows nothing of what a key means. Keys stand in lanes that are
+served in turn, so that a flood in one lane delays another by no more than what is under way. A key
+added while it is being worked on is worked on again afterwards, so no news is lost. A failure is
+retried with growing, jittered delays; this is the only place that catches every exception, because
+one bad object must never stop the others.
 """
 
 from __future__ import annotations
@@ -37,11 +38,42 @@ class Backoff:
         return full * (1 - chance / 2)
 
 
+class Lanes(Generic[K]):
+    """Keys that wait, each once: first come, first served within a lane, one lane after another."""
+
+    def __init__(self, lane: Callable[[K], Hashable]) -> None:
+        self._lane = lane
+        self._lanes: OrderedDict[Hashable, OrderedDict[K, None]] = OrderedDict()
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._lanes.get(self._lane(key), ())
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lanes.values()))
+
+    def put(self, key: K) -> None:
+        """At the end of its lane; a lane that was empty comes last."""
+        self._lanes.setdefault(self._lane(key), OrderedDict())[key] = None
+
+    def take(self) -> K:
+        """The first key of the lane whose turn it is; KeyError where nothing waits."""
+        lane, keys = self._lanes.popitem(last=False)
+        key, _ = keys.popitem(last=False)
+        if keys:
+            self._lanes[lane] = keys
+        return key
+
+
+def _one_lane(_: object) -> Hashable:
+    return None
+
+
 class WorkQueue(Generic[K]):
     """Keys to be worked on by `work`. Not safe for threads: it belongs to one event loop.
 
-    `work` may raise; an exception with a `retry_after` attribute (seconds) waits at least as long.
-    `clock` gives monotonic seconds (the loop's time by default).
+    `work` may raise; an exception with a `retry_after` attribute (seconds) waits at least as long,
+    one whose `definite` is true as long as `refusals` says. `lane` puts keys into lanes (one for
+    all by default). `clock` gives monotonic seconds (the loop's time by default).
     """
 
     def __init__(
@@ -50,15 +82,18 @@ class WorkQueue(Generic[K]):
         *,
         workers: int = 64,
         backoff: Backoff | None = None,
+        refusals: Backoff | None = None,
+        lane: Callable[[K], Hashable] = _one_lane,
         clock: Callable[[], float] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._work = work
         self._workers = workers
         self._backoff = backoff or Backoff()
+        self._refusals = refusals or Backoff(first=1.0, last=600.0)
         self._clock = clock or asyncio.get_running_loop().time
         self._chance = chance
-        self._ready: OrderedDict[K, None] = OrderedDict()
+        self._ready = Lanes(lane)
         self._busy: dict[K, float] = {}
         self._again: set[K] = set()
         self._due: dict[K, float] = {}
@@ -73,7 +108,7 @@ class WorkQueue(Generic[K]):
         if key in self._busy:
             self._again.add(key)
         elif key not in self._ready:
-            self._ready[key] = None
+            self._ready.put(key)
             self._work_to_do.release()
 
     def add_after(self, key: K, seconds: float) -> None:
@@ -123,7 +158,7 @@ class WorkQueue(Generic[K]):
     async def step(self) -> None:
         """Take one key and work on it, waiting for one if there is none."""
         await self._work_to_do.acquire()
-        key, _ = self._ready.popitem(last=False)
+        key = self._ready.take()
         self._busy[key] = self._clock()
         try:
             await self._attempt(key)
@@ -141,7 +176,9 @@ class WorkQueue(Generic[K]):
             self._failures[key] = failures
             self._tell(key, error, first=failures == 1)
             least = float(getattr(error, "retry_after", 0) or 0)
-            delay = max(least, self._backoff.delay(failures, self._chance()))
+            definite = getattr(error, "definite", False)
+            backoff = self._refusals if definite else self._backoff
+            delay = max(least, backoff.delay(failures, self._chance()))
             self.add_after(key, delay)
         else:
             self._failures.pop(key, None)
@@ -150,7 +187,7 @@ class WorkQueue(Generic[K]):
         """One line per streak of failures; a traceback only for what nobody foresaw."""
         if not first:
             return
-        foreseen = hasattr(error, "retry_after")
+        foreseen = hasattr(error, "retry_after") or hasattr(error, "definite")
         _log.warning("will be retried", key=str(key), error=str(error)[:500], exc_info=not foreseen)
 
     async def _worker(self) -> None:
