@@ -79,6 +79,7 @@ def test_a_leader_frozen_past_its_lease_and_woken_does_no_harm(bench: Bench) -> 
     runs = [bench.start("chain") for _ in range(3)]
     bench.until("the first steps have begun", lambda: begun(bench, "one") == len(runs), 30)
     old = leader(bench.cluster)
+    life = container(bench.cluster, old)["containerID"]
     pids = signal_leader(bench.cluster, signal.SIGSTOP)
     try:
         until_another_leads(bench.cluster, old, FAIL_OVER_SECONDS)
@@ -86,17 +87,24 @@ def test_a_leader_frozen_past_its_lease_and_woken_does_no_harm(bench: Bench) -> 
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-    code = bench.until("the woken process has ended", lambda: last_exit(bench.cluster, old), 10)
-    assert code == 1, "by itself, not by the kubelet"
+    end = bench.until("the woken one has ended", lambda: ending(bench.cluster, old, life), 10)
+    assert end["exitCode"] == 1, "by itself, and not by the kubelet"
     assert_undisturbed(bench, [bench.finish(name, 60) for name in runs])
 
 
-def last_exit(cluster: Cluster, pod: str) -> int | None:
-    """The exit code of the container's life before this one; None in its first."""
+def container(cluster: Cluster, pod: str) -> Raw:
+    """The status of the operator's container."""
     text = cluster.kubectl("get", "pod", pod, "-n", deploy.SYSTEM_NAMESPACE, "-o", "json")
     [row] = json.loads(text)["status"]["containerStatuses"]
-    ended = row["state"].get("terminated") or row["lastState"].get("terminated") or {}
-    return ended.get("exitCode")
+    found: Raw = row
+    return found
+
+
+def ending(cluster: Cluster, pod: str, life: str) -> Raw | None:
+    """How that life of the container (its id) ended; None while it goes on."""
+    row = container(cluster, pod)
+    ends = (row[key].get("terminated") or {} for key in ("state", "lastState"))
+    return next((end for end in ends if end.get("containerID") == life), None)
 
 
 @pytest.fixture
