@@ -11,6 +11,8 @@ from workflow_do.cli import look
 from workflow_do.sdk.run import ON_FAILURE, Run, Unit
 
 _MAX_OUTPUT: Final = 500
+_LOG_LINES: Final = 8
+_LOG_WIDTH: Final = 160
 
 
 def change_lines(old: Run | None, new: Run) -> list[str]:
@@ -26,6 +28,18 @@ def change_lines(old: Run | None, new: Run) -> list[str]:
     if _changed(old, new):
         lines.append(_run_line(new))
     return [look.clean(line) for line in lines]
+
+
+def log_lines(run: Run) -> list[str]:
+    """How the logs of what failed for good end; only of a run that failed."""
+    if run.succeeded is not False:
+        return []
+    lines = []
+    for unit in run.units:
+        rows = look.log_end(unit.logs_tail, _LOG_LINES, _LOG_WIDTH) if unit.failed else []
+        if rows:
+            lines += [f"the log of {look.clean(unit.id)} ends:", *(f"  {row}" for row in rows)]
+    return lines
 
 
 def _changed(old: Run | None, new: Run) -> bool:
@@ -54,15 +68,19 @@ def _seen(unit: Unit) -> tuple[object, ...]:
 
 def _state(unit: Unit) -> str:
     words = [unit.state]
-    if unit.start_time and unit.completion_time:
+    if unit.state == "Retrying":
+        at = f" at {unit.retry_time:%H:%M:%S %Z}" if unit.retry_time else ""
+        words.append(f"as attempt {unit.attempts + 1}{at}")
+    elif unit.taken_over:
+        words.append("(taken over)")
+    elif unit.start_time and unit.completion_time:
         words.append(f"in {look.took(unit, unit.completion_time)}")
-    if unit.tries > 1:
+    if unit.tries > 1 and unit.state != "Retrying":
         words.append(f"(try {unit.tries})")
     said = []
-    if unit.state != "Succeeded" and unit.reason and unit.reason != unit.state:
-        said.append(f"{unit.reason} {unit.exit_code}" if unit.exit_code else unit.reason)
-    if unit.state != "Succeeded" and unit.message:
-        said.append(unit.message)
-    if unit.state == "Succeeded" and unit.output:
-        said.append(f"output {look.shorten(look.compact(unit.output), _MAX_OUTPUT)}")
+    if unit.state == "Succeeded":
+        if unit.output:
+            said.append(f"output {look.shorten(look.compact(unit.output), _MAX_OUTPUT)}")
+    else:
+        said += filter(None, [look.cause(unit), unit.message])
     return ": ".join([" ".join(words), *said])

@@ -26,7 +26,9 @@ class Symbols:
     succeeded: str
     failed: str
     pending: str
-    not_started: str
+    retrying: str
+    paused: str
+    stopped: str
     unknown: str
     spinner: str
     still: str
@@ -34,14 +36,17 @@ class Symbols:
     more: str
 
 
-UNICODE: Final = Symbols("✔", "✘", "○", "⊘", "?", "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "●", "·", "…")
-ASCII: Final = Symbols("+", "x", "o", "-", "?", "|/-\\", "*", "-", "...")
+UNICODE: Final = Symbols("✔", "✘", "○", "↻", "‖", "⊘", "?", "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "●", "·", "…")
+ASCII: Final = Symbols("+", "x", "o", "~", "=", "-", "?", "|/-\\", "*", "-", "...")
 
 _STYLES: Final = {
     "Succeeded": "green",
     "Failed": "bold red",
     "Running": "cyan",
     "Pending": "bright_black",
+    "Retrying": "yellow",
+    "Paused": "yellow",
+    "Cancelled": "yellow",
     "NotStarted": "yellow",
     "Unknown": "bold magenta",
 }
@@ -61,22 +66,46 @@ def symbol_of(state: str, symbols: Symbols, now: datetime | None = None) -> Text
         "Succeeded": symbols.succeeded,
         "Failed": symbols.failed,
         "Pending": symbols.pending,
-        "NotStarted": symbols.not_started,
+        "Retrying": symbols.retrying,
+        "Paused": symbols.paused,
+        "Cancelled": symbols.stopped,
+        "NotStarted": symbols.stopped,
         "Running": symbols.still,
     }.get(state, symbols.unknown)
     return Text(character, style_of(state))
 
 
 def state_of(run: Run) -> str:
-    """A run's state in the words of a unit's, for its symbol and colour."""
+    """A run's state in the words of a unit's, for its symbol and colour; or Paused, Cancelled."""
+    if run.cancelled:
+        return "Cancelled"
     if run.succeeded is not None:
         return "Succeeded" if run.succeeded else "Failed"
-    return "Pending" if run.reason == "Pending" else "Running"
+    return run.reason if run.reason in ("Pending", "Paused") else "Running"
 
 
 def headline(run: Run) -> str:
-    """A run's state for people: `Running`, `Succeeded`, `Failed: ExitCode`."""
-    return f"Failed: {run.reason}" if run.succeeded is False else run.reason
+    """A run's state for people: `Running`, `Succeeded`, `Cancelled`, `Failed: ExitCode`."""
+    failed = run.succeeded is False and not run.cancelled
+    return f"Failed: {run.reason}" if failed else run.reason
+
+
+def cause(unit: Unit) -> str:
+    """Why a unit is as it is, in a word: `ExitCode 3`; empty where the state says it all."""
+    if not unit.reason or unit.reason == unit.state:
+        return ""
+    reason = clean(unit.reason)
+    return f"{reason} {unit.exit_code}" if unit.exit_code else reason
+
+
+def tries(unit: Unit) -> str:
+    """`after 3 tries`; says how many counted where the infrastructure was at fault for some."""
+    if unit.tries <= 1:
+        return ""
+    text = f"after {count(unit.tries, 'try')}"
+    if 0 < unit.attempts < unit.tries:
+        text += f", {unit.attempts} of them counted"
+    return text
 
 
 def took(unit: Run | Unit, now: datetime) -> str:
@@ -102,6 +131,18 @@ def duration(seconds: float) -> str:
 def clean(text: str) -> str:
     """On one line, and harmless to a terminal: what cannot be printed shows as U+FFFD."""
     return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
+
+
+def log_end(text: str, lines: int, width: int) -> list[str]:
+    """The last lines of a log, harmless to a terminal, each cut to `width`; no blank ones first."""
+    rows = [
+        "".join(c if c.isprintable() else "\ufffd" for c in row.expandtabs(4).rstrip())
+        for row in text.splitlines()
+    ]
+    last = rows[-lines:]
+    while last and not last[0]:
+        last.pop(0)
+    return [shorten(row, width) for row in last]
 
 
 def compact(value: Any) -> str:

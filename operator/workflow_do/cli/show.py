@@ -75,7 +75,7 @@ def _follow_live(runs: Iterator[Run], target: Console) -> Run:
         if run is None:
             return Text("connecting…")
         if run.completed:
-            return Group(run_tree(run, View(now(), symbols)), Text())
+            return Group(run_tree(run, View(now(), symbols, logs=True)), Text())
         room = max(3, target.size.height - _LINES_AROUND_STEPS)
         return run_tree(run, View(now(), symbols, room=room, ticking=True))
 
@@ -94,7 +94,7 @@ def _follow_live(runs: Iterator[Run], target: Console) -> Run:
 
 
 def _follow_lines(runs: Iterator[Run], target: Console) -> Run:
-    from workflow_do.cli.lines import change_lines
+    from workflow_do.cli.lines import change_lines, log_lines
 
     before: Run | None = None
     for run in runs:
@@ -102,7 +102,10 @@ def _follow_lines(runs: Iterator[Run], target: Console) -> Run:
             target.print(line, soft_wrap=True)
         target.file.flush()
         before = run
-    return _ended(before)
+    last = _ended(before)
+    for line in log_lines(last):
+        target.print(line, soft_wrap=True)
+    return last
 
 
 def _ended(run: Run | None) -> Run:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -19,12 +20,15 @@ from rich.tree import Tree
 
 from workflow_do.cli import look
 from workflow_do.cli.look import Symbols
-from workflow_do.sdk.run import Run, Unit
+from workflow_do.sdk.run import Run, Unit, parse_time
 
 _LIVE_MESSAGE: Final = 300
 """Characters of a message in the live tree; `get` shows all of it."""
 _LIVE_OUTPUT: Final = 200
 _MAX_NAME_WIDTH: Final = 40
+_LIVE: Final = ("Running", "Retrying")
+LOG_LINES: Final = 8
+LOG_WIDTH: Final = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class View:
     """How to show a run.
 
     room: lines for steps; more steps than that are folded (None: show all).
-    full: outputs and messages as a whole, and the times.
+    full: outputs and messages as a whole, the times, and the end of the log of what failed.
+    logs: the end of the log of what failed, in any case.
     ticking: the symbol of what runs turns with `now`.
     """
 
@@ -40,6 +45,7 @@ class View:
     symbols: Symbols = look.UNICODE
     room: int | None = None
     full: bool = False
+    logs: bool = False
     ticking: bool = False
 
 
@@ -53,14 +59,12 @@ class Gap:
 def run_tree(run: Run, view: View) -> Tree:
     """The whole tree."""
     tree = Tree(_title(run, view), guide_style="bright_black")
-    units = list(run.steps.values())
-    shown = [*units, run.on_failure] if run.on_failure else units
     columns = _Columns(
-        name=min(_MAX_NAME_WIDTH, look.widest(unit.id for unit in shown)),
-        action=min(_MAX_NAME_WIDTH, look.widest(unit.action for unit in shown)),
-        time=look.widest(look.took(unit, view.now) for unit in shown),
+        name=min(_MAX_NAME_WIDTH, look.widest(unit.id for unit in run.units)),
+        action=min(_MAX_NAME_WIDTH, look.widest(unit.action for unit in run.units)),
+        time=look.widest(look.took(unit, view.now) for unit in run.units),
     )
-    for row in fold(units, view.room):
+    for row in fold(list(run.steps.values()), view.room):
         tree.add(_gap(row, view) if isinstance(row, Gap) else _unit(row, run, columns, view))
     if run.on_failure:
         tree.add(_unit(run.on_failure, run, columns, view, style="italic"))
@@ -75,8 +79,11 @@ def verdict(run: Run, symbols: Symbols = look.UNICODE, *, message: bool = True) 
     if run.succeeded:
         text.append("succeeded", "bold green").append(f" in {after}" if after else "")
         return text
-    text.append("failed", "bold red").append(f" after {after}" if after else "")
-    text.append(f": {look.clean(run.reason)}")
+    if run.cancelled:
+        text.append("was cancelled", "bold yellow").append(f" after {after}" if after else "")
+    else:
+        text.append("failed", "bold red").append(f" after {after}" if after else "")
+        text.append(f": {look.clean(run.reason)}")
     said = run.message if message else ""
     text.append(run.failed_place(said))
     return text.append(f": {look.clean(said)}" if said else "")
@@ -86,7 +93,7 @@ def fold(units: Sequence[Unit], room: int | None) -> list[Unit | Gap]:
     """At most about `room` rows: what runs or failed, and its neighbourhood; the rest as gaps."""
     if room is None or len(units) <= room:
         return list(units)
-    weighty = [i for i, unit in enumerate(units) if unit.state == "Running" or unit.failed]
+    weighty = [i for i, unit in enumerate(units) if unit.state in _LIVE or unit.failed]
     pending = (i for i, unit in enumerate(units) if unit.state == "Pending")
     focus = weighty[-1] if weighty else next(pending, len(units) - 1)
     kept = set(
@@ -135,13 +142,14 @@ def _title(run: Run, view: View) -> Text:
 
 
 def _facts(run: Run, view: View) -> list[tuple[str, str]]:
-    facts = [("workflow", run.workflow), ("namespace", run.namespace)]
+    facts = [("workflow", run.workflow), ("namespace", run.namespace), ("retry of", run.retry_of)]
     if view.full:
         spec, status = run.raw.get("spec") or {}, run.raw.get("status") or {}
         facts.append(("revision", status.get("revisionName") or ""))
         body = (spec.get("trigger") or {}).get("body")
         facts.append(("body", "" if body is None else look.compact(body)))
         facts.append(("started", _moment(run.start_time)))
+        facts.append(("paused", _since(parse_time(status.get("pausedSince")))))
         facts.append(("ended", _moment(run.completion_time)))
     unsaid = run.message and run.succeeded is not True and not _said(run)
     facts.append(("message", run.message if unsaid else ""))
@@ -150,15 +158,18 @@ def _facts(run: Run, view: View) -> list[tuple[str, str]]:
 
 def _said(run: Run) -> bool:
     """Whether a row says what the run's message does: what runs, or why what failed did."""
-    units = [*run.steps.values(), *filter(None, [run.on_failure])]
     return any(
-        unit.state == "Running" or (unit.failed and unit.message and unit.message in run.message)
-        for unit in units
+        unit.state in _LIVE or (unit.failed and unit.message and unit.message in run.message)
+        for unit in run.units
     )
 
 
 def _moment(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S %Z}" if time else ""
+
+
+def _since(time: datetime | None) -> str:
+    return f"since {_moment(time)}" if time else ""
 
 
 def _unit(unit: Unit, run: Run, columns: _Columns, view: View, style: str = "") -> RenderableType:
@@ -179,7 +190,7 @@ def _unit(unit: Unit, run: Run, columns: _Columns, view: View, style: str = "") 
         no_wrap=True,
         overflow="ellipsis",
     )
-    word = _word(unit, run)
+    word = _word(unit, run, view.now)
     if word:
         row.append("  ").append(word, look.style_of(unit.state))
     below = _result(unit, view)
@@ -187,23 +198,39 @@ def _unit(unit: Unit, run: Run, columns: _Columns, view: View, style: str = "") 
         row.append("  ").append_text(below)
         below = None
     row.rstrip()
-    return Group(row, Padding(below, (0, 0, 0, 2), expand=False)) if below else row
+    more = [Padding(part, (0, 0, 0, 2), expand=False) for part in (below, _log(unit, view)) if part]
+    return Group(row, *more) if more else row
 
 
-def _word(unit: Unit, run: Run) -> str:
+def _word(unit: Unit, run: Run, now: datetime) -> str:
     """What a row says of the state, beside its symbol."""
     if unit.state == "Pending":
         return "not run" if run.completed else ""
+    if unit.taken_over:
+        return "taken over"
     if unit.state == "Succeeded":
-        return f"after {look.count(unit.tries, 'try')}" if unit.tries > 1 else ""
-    reason = look.clean(unit.reason) if unit.reason != unit.state else ""
-    if reason and unit.exit_code:
-        reason += f" {unit.exit_code}"
+        return look.tries(unit)
+    if unit.state == "Retrying":
+        return _next_try(unit, run, now)
+    cause = look.cause(unit)
     if unit.state == "Running":
         tried = f" try {unit.tries}" if unit.tries > 1 else ""
-        return f"Running{tried} ({reason})" if reason else f"Running{tried}"
-    tried = f" after {look.count(unit.tries, 'try')}" if unit.tries > 1 else ""
-    return f"{look.clean(unit.state)}: {reason}{tried}" if reason else unit.state + tried
+        return f"Running{tried} ({cause})" if cause else f"Running{tried}"
+    words = f"{look.clean(unit.state)}: {cause}" if cause else look.clean(unit.state)
+    return " ".join(filter(None, [words, look.tries(unit)]))
+
+
+def _next_try(unit: Unit, run: Run, now: datetime) -> str:
+    """`retrying in 3s, attempt 2 (ExitCode 3)`: the status does not know of how many."""
+    left = (unit.retry_time - now).total_seconds() if unit.retry_time else 0
+    if run.reason == "Paused":
+        when = "retrying once resumed"
+    elif left > 0:
+        when = f"retrying in {look.duration(ceil(left))}"
+    else:
+        when = "retrying now"
+    cause = look.cause(unit)
+    return f"{when}, attempt {unit.attempts + 1}" + (f" ({cause})" if cause else "")
 
 
 def _result(unit: Unit, view: View) -> Text | None:
@@ -217,6 +244,19 @@ def _result(unit: Unit, view: View) -> Text | None:
     if not message:
         return None
     return Text(message if view.full else look.shorten(message, _LIVE_MESSAGE))
+
+
+def _log(unit: Unit, view: View) -> Text | None:
+    """How the log of what failed ends."""
+    if not ((view.full or view.logs) and (unit.failed or unit.state == "Retrying")):
+        return None
+    rows = look.log_end(unit.logs_tail, LOG_LINES, LOG_WIDTH)
+    if not rows:
+        return None
+    text = Text("its log ends:", "bright_black")
+    for row in rows:
+        text.append(f"\n  {row}")
+    return text
 
 
 def _gap(gap: Gap, view: View) -> Text:
