@@ -166,8 +166,11 @@ class Lease:
             }
             self._hold(await self._api.create(LEASES, self._namespace, body), sent)
             return True
+        before = self.holder
         self._see(raw)
         if not self._is_free(raw):
+            if self.holder != before:
+                _log.info("standing by", leader=self.holder, lease=self._where())
             return False
         self._asked = True
         sent = self._steady()
@@ -233,10 +236,7 @@ class Lease:
         self.holder = self.identity
 
     def _see(self, raw: Raw) -> None:
-        holder = str(_spec(raw).get("holderIdentity") or "")
-        if holder not in ("", self.holder, self.identity):
-            _log.info("standing by", leader=holder, lease=self._where())
-        self.holder = holder
+        self.holder = str(_spec(raw).get("holderIdentity") or "")
         if _version(raw) != self._seen.version:
             self._seen = Sighting(_version(raw), self._steady())
 
