@@ -16,14 +16,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from workflow_do.runtime import lease as leases
 from workflow_do.runtime.api import JOBS, RUNS, Api, Conflict
-from workflow_do.runtime.lease import (
-    LEASE_SECONDS,
-    MARGIN_SECONDS,
-    Lease,
-    LeaseLost,
-    NotLeading,
-)
+from workflow_do.runtime.lease import Lease, LeaseLost, NotLeading
 
 Raw = dict[str, Any]
 MOMENT = datetime(2026, 1, 31, 8, tzinfo=UTC)
@@ -133,7 +128,7 @@ def test_the_first_makes_the_lease_and_leads() -> None:
         assert server.lease is not None
         assert server.lease["spec"] == {
             "holderIdentity": first.lease.identity,
-            "leaseDurationSeconds": LEASE_SECONDS,
+            "leaseDurationSeconds": leases.LEASE_SECONDS,
             "acquireTime": "2026-01-31T08:00:00.000000Z",
             "renewTime": "2026-01-31T08:00:00.000000Z",
             "leaseTransitions": 0,
@@ -163,12 +158,12 @@ def test_another_takes_over_only_what_it_has_itself_seen_unchanged_for_long_enou
         assert not await other.lease.compete(), (
             "however old the Lease, it is seen for the first time"
         )
-        other.sleep(LEASE_SECONDS - 0.1)
+        other.sleep(leases.LEASE_SECONDS - 0.1)
         assert not await other.lease.compete()
         assert await leader.lease.renew()
         other.sleep(1)
         assert not await other.lease.compete(), "it was renewed meanwhile"
-        other.sleep(LEASE_SECONDS)
+        other.sleep(leases.LEASE_SECONDS)
         assert await other.lease.compete()
         assert server.lease is not None
         assert server.lease["spec"]["leaseTransitions"] == 1
@@ -182,7 +177,7 @@ def test_the_holders_word_on_how_long_counts_within_bounds() -> None:
         leader = make()
         await leader.lease.compete()
         assert server.lease is not None
-        for told, after in ((20, 20), (1, LEASE_SECONDS), (10**6, 60)):
+        for told, after in ((20, 20), (1, leases.LEASE_SECONDS), (10**6, 60)):
             server.lease["spec"] |= {"leaseDurationSeconds": told, "holderIdentity": "someone"}
             other = make()
             assert not await other.lease.compete()
@@ -198,7 +193,7 @@ def test_what_counts_is_when_the_request_was_sent_less_a_margin() -> None:
     async def scene(server: Server, make: Make) -> None:
         leader = make()
         await leader.lease.compete()
-        leader.sleep(LEASE_SECONDS - MARGIN_SECONDS - 0.01)
+        leader.sleep(leases.LEASE_SECONDS - leases.MARGIN_SECONDS - 0.01)
         leader.lease.check()
         leader.sleep(0.02)
         with pytest.raises(NotLeading):
@@ -216,7 +211,7 @@ def test_no_write_without_the_lease_and_reads_as_ever() -> None:
             with pytest.raises(Conflict):
                 await api.create(JOBS, "team", {"spec": {}})
             assert server.writes == ["POST 409"], "it was sent"
-            leader.sleep(LEASE_SECONDS)
+            leader.sleep(leases.LEASE_SECONDS)
             for write in (
                 api.create(JOBS, "team", {}),
                 api.json_patch(RUNS, "team", "run", [], "status"),
@@ -252,11 +247,11 @@ def test_one_that_wakes_after_another_has_led_is_lost(released: bool) -> None:
         frozen, other = make(), make()
         await frozen.lease.compete()
         await other.lease.compete()
-        other.sleep(LEASE_SECONDS)
+        other.sleep(leases.LEASE_SECONDS)
         assert await other.lease.compete()
         if released:
             await other.lease.release()
-        frozen.sleep(LEASE_SECONDS + 1)
+        frozen.sleep(leases.LEASE_SECONDS + 1)
         with pytest.raises(NotLeading):
             frozen.lease.check()
         with pytest.raises(LeaseLost):
@@ -286,7 +281,7 @@ def test_a_renewal_whose_answer_is_lost_is_no_loss() -> None:
         assert not await leader.lease.renew()
         leader.sleep(1)
         assert await leader.lease.renew()
-        leader.sleep(LEASE_SECONDS - MARGIN_SECONDS - 0.1)
+        leader.sleep(leases.LEASE_SECONDS - leases.MARGIN_SECONDS - 0.1)
         assert leader.lease.leads
 
     play(scene)
