@@ -205,6 +205,10 @@ class Cluster:
                     **template["metadata"],
                     "name": name,
                     "namespace": job["metadata"]["namespace"],
+                    "labels": {
+                        **template["metadata"]["labels"],
+                        "batch.kubernetes.io/controller-uid": this.uid,
+                    },
                     "ownerReferences": [{"uid": this.uid, "controller": True}],
                 },
                 "spec": {"activeDeadlineSeconds": template["spec"]["activeDeadlineSeconds"]},

@@ -236,6 +236,7 @@ class World:
                     "name": f"{meta['name']}-x",
                     "uid": f"pod-{meta['uid']}",
                     "creationTimestamp": stamp(self.now),
+                    "labels": {"batch.kubernetes.io/controller-uid": meta["uid"]},
                     "ownerReferences": [{"uid": meta["uid"], "controller": True}],
                 },
                 "spec": {"activeDeadlineSeconds": 3600},

@@ -34,6 +34,8 @@ Raw = Mapping[str, Any]
 MAX_NESTING: Final = 150
 """Levels of a run's spec or status; more than an output or an expression can make."""
 
+_MADE_BY_JOB: Final = "batch.kubernetes.io/controller-uid"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -177,6 +179,21 @@ def parse_run(raw: Raw) -> Run | Problem:
     )
 
 
+def has_begun(raw: Raw) -> bool:
+    """Whether a raw run, readable or not, may have made Jobs: it is marked before the first."""
+    meta = _dict(raw, "metadata")
+    mark = _dict(meta, "annotations").get(names.ANNOTATION_STARTED_UID)
+    return mark is not None and mark == meta.get("uid")
+
+
+def parse_status(raw: Raw) -> RunStatus | None:
+    """The status of a raw run, even where its spec cannot be read; None where it cannot either."""
+    try:
+        return RunStatus.model_validate(raw.get("status") or {})
+    except ValidationError:
+        return None
+
+
 def parse_job(raw: Raw) -> JobFact:
     """A batch/v1 Job as a JobFact."""
     meta, spec, status = _dict(raw, "metadata"), _dict(raw, "spec"), _dict(raw, "status")
@@ -207,7 +224,7 @@ def parse_pod(raw: Raw) -> PodFact:
     return PodFact(
         name=str(meta.get("name", "")),
         uid=str(meta.get("uid", "")),
-        job_uid=_controller_uid(meta),
+        job_uid=_job_uid(meta),
         phase=str(status.get("phase", "")),
         container=_parse_container(status),
         bound=bool(spec.get("nodeName")),
@@ -293,6 +310,14 @@ def _is_deep(value: Json) -> bool:
         if not level:
             return False
     return True
+
+
+def _job_uid(meta: Raw) -> str:
+    """The uid of the Job that made a Pod. Kubernetes labels such Pods with it; one that names the
+    Job only as its owner was made by hand, and the Job does not count it either.
+    """
+    owner = _controller_uid(meta)
+    return owner if _dict(meta, "labels").get(_MADE_BY_JOB) == owner else ""
 
 
 def _dict(raw: Raw, key: str) -> Raw:

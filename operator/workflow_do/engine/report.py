@@ -103,6 +103,26 @@ def lost(run: Run, why: Problem, now: datetime) -> RunStatus:
     return refused(replace(run, status=run.status.model_copy(update={"steps": steps})), why, now)
 
 
+def unreadable(why: Problem, now: datetime) -> RunStatus:
+    """The whole status of a run that never began and cannot be read: ended, and why."""
+    rows = [
+        (ConditionType.SUCCEEDED, "False", why.message),
+        (ConditionType.COMPLETED, "True", ""),
+        (ConditionType.STALLED, "True", why.message),
+    ]
+    conditions = tuple(
+        Condition(
+            type=type_,
+            status=value,
+            reason=why.reason.value,
+            message=message[:MAX_MESSAGE_CHARS],
+            last_transition_time=stamp(now),
+        )
+        for type_, value, message in rows
+    )
+    return RunStatus(conditions=conditions, start_time=stamp(now), completion_time=stamp(now))
+
+
 def restored(run: Run, now: datetime) -> RunStatus:
     """A finished run from a backup, which kept its label but not its status: the old verdict."""
     verdict = "True" if run.finished == Reason.SUCCEEDED else "False"

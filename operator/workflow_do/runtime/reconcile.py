@@ -14,8 +14,10 @@ from workflow_do.engine.effects import Plan
 from workflow_do.engine.facts import Observed
 from workflow_do.engine.plan import plan
 from workflow_do.engine.problem import Problem
+from workflow_do.engine.report import unreadable
 from workflow_do.engine.transitions import Note, transitions
 from workflow_do.runtime import clock, logs
+from workflow_do.runtime.api import Refused
 from workflow_do.runtime.events import Recorder
 from workflow_do.runtime.execute import Executor, RunGone, Stale
 from workflow_do.runtime.observe import Observer
@@ -60,8 +62,7 @@ class Reconciler:
         """One round; whether another may find more to do at once."""
         seen = await self._observer.observe(key)
         if not isinstance(seen, Observed):
-            self._tell(key, seen)
-            return False
+            return seen is not None and await self._refuse(key, seen)
         try:
             seen, decided = await self._settle(key, seen)
         except Stale:
@@ -74,11 +75,24 @@ class Reconciler:
             self._look_at(key, decided.look_at)
         return written in (Written.DONE, Written.STALE)
 
-    def _tell(self, key: RunKey, problem: Problem | None) -> None:
-        """A run that cannot be read has no status to write into; somebody should know."""
-        if problem is not None:
-            self._recorder.tell(key, (Note("Warning", problem.reason, problem.message),))
-            _log.warning("the run cannot be read", run=str(key), problem=problem.message)
+    async def _refuse(self, key: RunKey, problem: Problem) -> bool:
+        """A run that cannot be read: its status says so, if it can, and an Event in any case.
+
+        What the API server does not take is not tried again before the run changes. Whether
+        another round may find more to do at once.
+        """
+        try:
+            written = await self._writer.conclude(key, unreadable(problem, self._now()))
+        except Refused as error:
+            _log.warning("its status is refused, too", run=str(key), error=error.message)
+        else:
+            if written is Written.STALE:
+                return True
+            if written is Written.GONE:
+                return False
+        self._recorder.tell(key, (Note("Warning", problem.reason, problem.message),))
+        _log.warning("the run cannot be read", run=str(key), problem=problem.message)
+        return False
 
     async def _settle(self, key: RunKey, seen: Observed) -> tuple[Observed, Plan]:
         """Plan, and do what it asks for, until a plan asks for nothing but to be written down."""

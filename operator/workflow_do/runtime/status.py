@@ -12,10 +12,10 @@ from typing import Any
 
 from workflow_do.api.base import dump
 from workflow_do.api.run import RunStatus
-from workflow_do.engine.facts import Run
+from workflow_do.engine.facts import Run, has_begun
 from workflow_do.engine.patches import status_patch
 from workflow_do.runtime.api import RUNS, Api, Conflict, NotFound, Refused
-from workflow_do.runtime.store import RunKey, Store
+from workflow_do.runtime.store import RunKey, Store, key_of
 
 
 class Written(Enum):
@@ -58,10 +58,35 @@ class StatusWriter:
         self._store.see_run(raw)
         return Written.DONE
 
+    async def conclude(self, key: RunKey, new: RunStatus) -> Written:
+        """Give a run that cannot be read, and never began, a whole status that says so.
+
+        SAME where it has begun: what its Jobs did is not to be overwritten, and another version of
+        the operator may be able to read it. Raises Refused and Unavailable.
+        """
+        raw = await self._api.find(RUNS, key.namespace, key.name)
+        if raw is None or key_of(raw) != key:
+            self._store.forget_run(key.uid)
+            return Written.GONE
+        if has_begun(raw):
+            return Written.SAME
+        version = raw["metadata"]["resourceVersion"]
+        whole = [_lead(version), {"op": "add", "path": "/status", "value": dump(new)}]
+        try:
+            raw = await self._api.json_patch(RUNS, key.namespace, key.name, whole, "status")
+        except NotFound:
+            self._store.forget_run(key.uid)
+            return Written.GONE
+        except Conflict:
+            self._store.doubt(key)
+            return Written.STALE
+        self._store.see_run(raw)
+        return Written.DONE
+
     async def _patch(
         self, run: Run, operations: list[dict[str, Any]], new: RunStatus
     ) -> dict[str, Any]:
-        lead = {"op": "replace", "path": "/metadata/resourceVersion", "value": run.resource_version}
+        lead = _lead(run.resource_version)
         try:
             return await self._api.json_patch(
                 RUNS, run.namespace, run.name, [lead, *operations], "status"
@@ -72,3 +97,7 @@ class StatusWriter:
         # A stored status that lacks a field which the models have by default: write it whole.
         whole = {"op": "add", "path": "/status", "value": dump(new)}
         return await self._api.json_patch(RUNS, run.namespace, run.name, [lead, whole], "status")
+
+
+def _lead(version: str) -> dict[str, Any]:
+    return {"op": "replace", "path": "/metadata/resourceVersion", "value": version}

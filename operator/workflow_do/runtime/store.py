@@ -15,8 +15,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from workflow_do.api import names
+from workflow_do.api.run import RunStatus
 from workflow_do.engine.definition import Definition
-from workflow_do.engine.facts import JobFact, PodFact, Run, parse_job, parse_pod, parse_run
+from workflow_do.engine.facts import (
+    JobFact,
+    PodFact,
+    Run,
+    parse_job,
+    parse_pod,
+    parse_run,
+    parse_status,
+)
 from workflow_do.engine.ledger import of_status
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.report import completed
@@ -197,14 +206,14 @@ class Store:
 
     def _settle(self, record: Record, raw: Raw) -> bool:
         """Whether the run is completed; then little of it is kept."""
-        run = record.run
-        if not isinstance(run, Run) or not completed(run.status) or not run.finished:
+        status = _final_status(record.run, raw)
+        if status is None:
             record.ended = None
             return False
-        found = (unit.job_name for _, unit in of_status(run.status).units())
+        found = (unit.job_name for _, unit in of_status(status).units())
         record.job_names = frozenset(name for name in found if name)
         made_jobs = bool(record.job_names)
-        record.ended = ended_run(raw, record.version, run.status, made_jobs=made_jobs)
+        record.ended = ended_run(raw, record.version, status, made_jobs=made_jobs)
         record.run = record.definition = None
         record.jobs.clear()
         record.pods.clear()
@@ -244,6 +253,16 @@ def key_of(raw: Raw) -> RunKey:
     """The key of a raw run."""
     meta = raw.get("metadata") or {}
     return RunKey(str(meta.get("namespace")), str(meta.get("name")), str(meta.get("uid")))
+
+
+def _final_status(run: Run | Problem | None, raw: Raw) -> RunStatus | None:
+    """The status of a run about which nothing is left to do. One that cannot be read has no label
+    to wait for: it gets none, as it could not be restored either.
+    """
+    status = run.status if isinstance(run, Run) else parse_status(raw)
+    if status is None or not completed(status):
+        return None
+    return status if not isinstance(run, Run) or run.finished else None
 
 
 def _put(known: dict[str, Versioned[F]], uid: str, raw: Raw, fact: F) -> bool:
