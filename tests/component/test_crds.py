@@ -330,7 +330,7 @@ def patch(kind: str, name: str, change: Any) -> tuple[str, ...]:
 def test_the_spec_of_a_run_never_changes(immutable: ApiServer, change: Any) -> None:
     refusal = immutable.refused(*patch("WorkflowRun", "fixed", change))
 
-    assert "the spec of a WorkflowRun is immutable: create a new run instead" in refusal
+    assert "a WorkflowRun is immutable but for desiredState: create a new run" in refusal
 
 
 @pytest.mark.parametrize("change", REVISION_CHANGES.values(), ids=REVISION_CHANGES.keys())
