@@ -19,7 +19,7 @@ _MAX_NAMED = 5
 def control(cluster: Cluster, name: str, wanted: DesiredState) -> None:
     """Ask a run to pause, to go on, or to end, and say what that means for it now."""
     run, news = ask(cluster.client, cluster.namespace, name, wanted)
-    show.console().print(_said(run, wanted, news), soft_wrap=True)
+    show.console().print(answer_line(run, wanted, news), soft_wrap=True)
     where = f"{run.name} -n {run.namespace}"
     if wanted is DesiredState.PAUSED:
         exits.tell(f"go on with: kubectl workflow resume {where}")
@@ -50,8 +50,8 @@ def taken_over_line(original: Run, *, another_revision: bool = False) -> str:
     return f"retry of {original.name}: {what}; {_names(rest) or 'nothing'} to run"
 
 
-def _said(run: Run, wanted: DesiredState, news: bool) -> str:
-    """One line: what was asked, and what happens now."""
+def answer_line(run: Run, wanted: DesiredState, news: bool) -> str:
+    """What was asked of a run, and what happens now; `news`: it was not so already."""
     live = [unit for unit in run.units if unit.state in _LIVE]
     if wanted is DesiredState.PAUSED:
         state, now = "paused", _paused(live)

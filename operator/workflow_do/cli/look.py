@@ -104,7 +104,7 @@ def tries(unit: Unit) -> str:
         return ""
     text = f"after {count(unit.tries, 'try')}"
     if 0 < unit.attempts < unit.tries:
-        text += f", {unit.attempts} of them counted"
+        text += f" ({unit.attempts} counted)"
     return text
 
 

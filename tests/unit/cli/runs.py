@@ -121,3 +121,47 @@ def succeeded() -> Object:
         succeeded="True",
         end=77,
     )
+
+
+LOG = "".join(f"line {n}\n" for n in range(1, 10)) + "  POST /contacts\n\x1b[31m503\x1b[0m\tdown\n"
+
+
+def between_tries(reason: str = "Retrying") -> Object:
+    """The second step has failed once, and its second attempt is due at second 9."""
+    waits = unit(
+        "Retrying",
+        3,
+        reason="ExitCode",
+        exitCode=3,
+        attempts=1,
+        retryTime=at(9),
+        message="the program ended with exit code 3",
+        logsTail=LOG,
+    )
+    return onboarding(CREATED, waits, reason=reason, message="step syncToCrm: Retrying (ExitCode)")
+
+
+def failed_with_log() -> Object:
+    """As `failed`, with the end of the failed step's log, after two free tries."""
+    obj = failed()
+    obj["status"]["steps"][1] |= {"logsTail": LOG, "tries": 4, "attempts": 2}
+    return obj
+
+
+def cancelled() -> Object:
+    """Stopped in its second step."""
+    stopped = unit("Unknown", 3, 6, reason="Cancelled", message="the run was cancelled")
+    message = "step syncToCrm: the run was cancelled"
+    obj = onboarding(
+        CREATED, stopped, reason="Cancelled", succeeded="False", message=message, end=6
+    )
+    obj["spec"]["desiredState"] = "Cancelled"
+    return obj
+
+
+def retried() -> Object:
+    """A retry of `failed`, on its way: the first step taken over."""
+    over = unit("Succeeded", end=1, output={"userId": "u-17"}, takenOver=True)
+    obj = onboarding(over, unit("Running", 1))
+    obj["spec"]["retryOf"] = {"runName": "new-user-onboarding-flow-q4w8z", "runUID": "u-0"}
+    return obj

@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 
 from unit.cli import runs
 from workflow_do.cli import look
-from workflow_do.cli.lines import change_lines
+from workflow_do.cli.lines import change_lines, log_lines
 from workflow_do.cli.look import ASCII, UNICODE
 from workflow_do.cli.table import newest_first, runs_table
 from workflow_do.cli.tree import Gap, View, fold, run_tree, verdict
@@ -72,7 +72,25 @@ UNKNOWN = runs.onboarding(
 
 WAITING = runs.onboarding(reason="Pending", message="Action add-user-to-crm is not there yet")
 
+PAUSED = runs.onboarding(
+    runs.CREATED,
+    reason="Paused",
+    message="step sendWelcome: Pending",
+    pausedSince=runs.at(4),
+)
+
 TREES = {
+    "between-tries": (runs.between_tries(), View(seconds(6) - timedelta(milliseconds=500))),
+    "between-tries-due": (runs.between_tries(), View(seconds(9))),
+    "between-tries-paused": (runs.between_tries("Paused"), View(seconds(6))),
+    "between-tries-full": (runs.between_tries(), View(seconds(6), full=True)),
+    "paused": (PAUSED, View(seconds(9), full=True)),
+    "paused-ascii": (PAUSED, View(seconds(9), ASCII)),
+    "cancelled": (runs.cancelled(), View(seconds(300))),
+    "taken-over": (runs.retried(), View(seconds(4))),
+    "failed-with-log": (runs.failed_with_log(), View(seconds(300), logs=True)),
+    "failed-with-log-full": (runs.failed_with_log(), View(seconds(300), full=True)),
+    "failed-with-log-live": (runs.failed_with_log(), View(seconds(300))),
     "waiting": (WAITING, View(seconds(2))),
     "just-made": (runs.run_object(None), View(seconds(0))),
     "running": (RUNNING, View(seconds(5))),
@@ -125,6 +143,12 @@ def test_nothing_of_a_program_reaches_the_terminal_as_control() -> None:
             '"nope" in namespace shop',
             id="no-step",
         ),
+        pytest.param(
+            runs.cancelled(),
+            "⊘ run new-user-onboarding-flow-x7k2p was cancelled after 6s: step syncToCrm: the run "
+            "was cancelled",
+            id="cancelled",
+        ),
     ],
 )
 def test_verdict(obj: runs.Object, text: str) -> None:
@@ -160,8 +184,41 @@ def test_lines_tell_every_change_once() -> None:
     same_as_golden("lines", "".join(f"{line}\n" for line in lines))
 
 
+def test_lines_of_a_run_that_is_tried_again_paused_and_cancelled() -> None:
+    history = [runs.retried(), runs.between_tries(), runs.between_tries("Paused"), runs.cancelled()]
+    seen: Run | None = None
+    lines: list[str] = []
+    for run in map(parse_run, history):
+        lines += change_lines(seen, run)
+        seen = run
+    same_as_golden("lines-control", "".join(f"{line}\n" for line in lines))
+
+
+def test_the_end_of_the_log_as_lines() -> None:
+    said = "".join(f"{line}\n" for line in log_lines(parse_run(runs.failed_with_log())))
+    same_as_golden("lines-log", said)
+    assert log_lines(parse_run(runs.between_tries())) == []
+    assert log_lines(parse_run(runs.failed())) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        pytest.param("", [], id="empty"),
+        pytest.param("\n\n\n", [], id="blank"),
+        pytest.param("a\nb\nc\nd", ["b", "c", "d"], id="the-last"),
+        pytest.param("a\n\n\nd", ["d"], id="no-blank-ones-first"),
+        pytest.param("  as\tis  \r\n", ["  as    is"], id="as-laid-out"),
+        pytest.param("x" * 50, ["x" * 11 + "…"], id="cut"),
+        pytest.param("\x1b[2J\x07", ["\ufffd[2J\ufffd"], id="harmless"),
+    ],
+)
+def test_log_end(text: str, rows: list[str]) -> None:
+    assert look.log_end(text, lines=3, width=12) == rows
+
+
 def test_table() -> None:
-    objs = [runs.succeeded(), runs.failed(), RUNNING, NOT_FOUND]
+    objs = [runs.succeeded(), runs.failed(), RUNNING, NOT_FOUND, PAUSED, runs.cancelled()]
     named = [
         {
             **obj,

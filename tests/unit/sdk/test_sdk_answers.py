@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from unit.cli import runs
 from workflow_do.sdk import errors
 from workflow_do.sdk.client import RUNS, Client, Selection
 from workflow_do.sdk.connect import connect
@@ -96,6 +97,14 @@ def status(reason: str, message: str, **details: Any) -> bytes:
             id="conflict",
         ),
         pytest.param(
+            409,
+            status("Conflict", "Precondition failed: UID in precondition: a, UID in object: b"),
+            PATCH,
+            errors.Conflict,
+            'cannot patch workflows.workflow.do "w" in namespace shop: Precondition failed: UID',
+            id="another-uid",
+        ),
+        pytest.param(
             422,
             status("Invalid", "long", causes=[{"field": "spec.x", "message": "must not"}]),
             CREATE,
@@ -167,6 +176,22 @@ def test_what_run_failed_says() -> None:
     assert str(error) == (
         "run w-1 failed with ExitCode at step b: it broke (look: kubectl workflow get w-1 -n shop)"
     )
+
+
+def test_what_run_failed_says_of_a_cancelled_run() -> None:
+    said = str(RunFailed(parse_run(runs.cancelled())))
+    assert said.startswith(
+        "run new-user-onboarding-flow-x7k2p was cancelled: step syncToCrm: the run was cancelled"
+    )
+
+
+def test_a_step_is_taken_over_once_its_turn_has_come() -> None:
+    steps = [
+        {"id": "a", "action": "x", "state": "Succeeded", "takenOver": True},
+        {"id": "b", "action": "y", "state": "Pending", "takenOver": True},
+    ]
+    run = parse_run({"metadata": {"name": "r"}, "spec": {}, "status": {"steps": steps}})
+    assert [unit.taken_over for unit in run.units] == [True, False]
 
 
 def test_what_run_timeout_says() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from workflow_do.sdk.definition import define_workflow, place_of, run_manifest
+from workflow_do.sdk.definition import define_action, define_workflow, place_of, run_manifest
 from workflow_do.sdk.do import Do
 from workflow_do.sdk.errors import DefinitionError
+from workflow_do.sdk.yamltext import dump_yaml
 
 ONBOARDING: dict[str, Any] = {
     "name": "new-user-onboarding-flow",
@@ -31,6 +32,11 @@ ONBOARDING: dict[str, Any] = {
     "onFailure": {"action": "notify-devops-team", "input": {"message": "Onboarding failed"}},
 }
 SPEC = {key: value for key, value in ONBOARDING.items() if key != "name"}
+
+
+def with_input(text: str) -> dict[str, Any]:
+    step = {"id": "createUser", "action": "create-user-db", "input": {"x": text}}
+    return {"name": "w", "steps": [step]}
 
 
 def without(key: str) -> dict[str, Any]:
@@ -109,12 +115,93 @@ def test_yaml_reads_back_as_the_manifest() -> None:
             id="nan",
         ),
         pytest.param("steps: []", "is defined by a dict", id="text"),
+        pytest.param(
+            with_input("{{ steps.createUser.output.id }}"),
+            "Workflow \"w\": steps[0].input.x: the step 'createUser' does not come before this one",
+            id="itself",
+        ),
+        pytest.param(
+            with_input("{{ steps.nobody.output.id }}"),
+            "steps[0].input.x: there is no step 'nobody' before this one",
+            id="no-such-step",
+        ),
+        pytest.param(
+            with_input("{{ tigger.body }}"),
+            "steps[0].input.x: 'tigger' is not defined here; there are run, steps, trigger",
+            id="no-such-name",
+        ),
+        pytest.param(with_input("{{ 1 + }}"), "steps[0].input.x: unexpected", id="malformed"),
+        pytest.param(
+            {**with_input("y"), "onFailure": {"action": "n", "input": {"m": "{{ failure.x }}"}}},
+            "onFailure.input.m: failure has no 'x', only action, attempt",
+            id="handler",
+        ),
+        pytest.param(
+            {**with_input("y"), "trigger": {"bodySchema": {"properties": {"n": {"type": "nr"}}}}},
+            "trigger.bodySchema.properties.n.type: must be array",
+            id="body-schema",
+        ),
+        pytest.param(
+            {"name": "w", "steps": [{"id": "trigger", "action": "a"}]},
+            "the step id `trigger` is reserved",
+            id="reserved-id",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_place(definition: Any, said: str) -> None:
     with pytest.raises(DefinitionError) as caught:
         define_workflow(definition)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        pytest.param(
+            {"outputSchema": {"$ref": "https://example.com/s.json"}},
+            'Action "a": outputSchema',
+            id="schema-elsewhere",
+        ),
+        pytest.param(
+            {"inputSchema": {"properties": {"n": {"pattern": "(?=x)"}}}},
+            "inputSchema.properties.n.pattern: not a pattern that can be used",
+            id="pattern",
+        ),
+        pytest.param(
+            {"env": [{"name": "X", "value": "{{ steps.a.output }}"}]},
+            "env[0].value: 'steps' is not defined here; there are input",
+            id="env",
+        ),
+        pytest.param(
+            {"env": [{"name": "ACTION_INPUT", "value": "x"}]},
+            "env[0].name: 'ACTION_INPUT' is reserved",
+            id="reserved-variable",
+        ),
+    ],
+)
+def test_a_mistake_in_an_action_is_told_with_its_place(spec: Any, said: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        define_action({"name": "a", "image": "example.com/a:1", **spec})
+    assert said in str(caught.value)
+
+
+def test_an_action_that_nobody_has_seen_is_no_mistake() -> None:
+    assert define_workflow(with_input("{{ trigger.body }}")).name == "w"
+
+
+@pytest.mark.parametrize("text", ["y", "N", "089", "1e3", "1.0e3", "0o17", "0X1F", "1_0", ".5"])
+def test_what_kubectl_takes_for_another_type_is_quoted(text: str) -> None:
+    step = {"id": "a", "action": "b", "input": {text: text}}
+    written = Do().workflow.define({"name": "w", "steps": [step]}).to_yaml()
+    assert f"'{text}': '{text}'\n" in written
+    assert yaml.safe_load(written)["spec"]["steps"] == [step]
+
+
+def test_values_that_are_no_text_stay_what_they_are() -> None:
+    values = [True, None, 0, -3, 1.5, 1e16, 5e-7, "1.2.3", "-", "yes-man"]
+    assert dump_yaml({"v": values}) == (
+        "v:\n- true\n- null\n- 0\n- -3\n- 1.5\n- 1.0e+16\n- 5.0e-07\n- 1.2.3\n- '-'\n- yes-man\n"
+    )
 
 
 def test_many_mistakes_are_told_in_bounds() -> None:
@@ -167,11 +254,16 @@ def test_a_wait_is_bounded(timeout: float) -> None:
     ("code", "loaded"),
     [
         ("import workflow_do", ""),
-        ("from workflow_do import do; do.action.define({'name': 'a', 'image': 'b'})", "pydantic"),
+        ("from workflow_do import do", "pydantic"),
+        (
+            "from workflow_do import do; do.action.define({'name': 'a', 'image': 'b'})",
+            "jinja2 jsonschema_rs pydantic",
+        ),
     ],
-    ids=["package", "define"],
+    ids=["package", "do", "define"],
 )
 def test_what_an_import_costs(code: str, loaded: str) -> None:
-    script = f"import sys\n{code}\nprint(*{{'kubernetes', 'pydantic', 'rich'}} & set(sys.modules))"
+    heavy = {"kubernetes", "pydantic", "rich", "jinja2", "jsonschema_rs", "yaml"}
+    script = f"import sys\n{code}\nprint(*sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=9)
     assert (done.returncode, done.stdout.strip()) == (0, loaded)
