@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 import yaml
 
-from component.player import FAILS, RUNNING, STEPS, SUCCEEDS, Cluster, namespace_on
+from component.player import FAILS, RUNNING, SUCCEEDS, Cluster, namespace_on
+from component.program import FLOW, add_workflow, command, environment, kubectl_workflow
 from component.server import ApiServer
 from unit.cli import runs
-from workflow_do.sdk.client import RUNS, WORKFLOWS
+from workflow_do.sdk.client import RUNS
 from workflow_do.sdk.runs import start_run
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(60)]
-FLOW = "new-user-onboarding-flow"
 
 
 @pytest.fixture
@@ -33,40 +33,6 @@ def cluster(api_server: ApiServer) -> Iterator[Cluster]:
     with namespace_on(api_server) as made:
         add_workflow(made, FLOW)
         yield made
-
-
-def add_workflow(cluster: Cluster, name: str) -> None:
-    manifest = {
-        "apiVersion": "workflow.do/v1alpha1",
-        "kind": "Workflow",
-        "metadata": {"name": name},
-        "spec": {"steps": STEPS},
-    }
-    cluster.client.apply(WORKFLOWS, cluster.namespace, manifest, "test", False)
-
-
-def command(cluster: Cluster, *arguments: str) -> list[str]:
-    program = [sys.executable, "-m", "workflow_do.cli.main", *arguments]
-    return [*program, "-n", cluster.namespace, "--kubeconfig", cluster.kubeconfig]
-
-
-def environment() -> dict[str, str]:
-    plain = {key: value for key, value in os.environ.items() if key not in ("CI", "NO_COLOR")}
-    return {**plain, "PYTHONPATH": "operator", "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
-
-
-def kubectl_workflow(
-    cluster: Cluster, *arguments: str, stdin: str = ""
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(cluster, *arguments),
-        capture_output=True,
-        text=True,
-        input=stdin,
-        env=environment(),
-        timeout=40,
-        check=False,
-    )
 
 
 def spec_of(cluster: Cluster, name: str) -> dict[str, Any]:

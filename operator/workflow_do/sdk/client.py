@@ -126,8 +126,8 @@ class Client:
     def merge(self, resource: Resource, namespace: str, name: str, patch: Object) -> Object:
         """Merge patch; gives the object after it.
 
-        A `metadata.uid` in the patch is a precondition. Raises NotFound, Invalid, and Conflict
-        where the object has another uid.
+        A `metadata.uid` in the patch is a precondition: where the object has another one, the API
+        server refuses (as Invalid, uids being immutable). Raises NotFound, Invalid.
         """
         call = Call("patch", resource.plural, resource.group, namespace, name)
         path = resource.path(namespace, name)

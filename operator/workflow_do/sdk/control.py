@@ -12,7 +12,7 @@ from typing import Any, Final
 from workflow_do.api import names
 from workflow_do.api.run import DesiredState
 from workflow_do.sdk.client import REVISIONS, RUNS, Client, Selection
-from workflow_do.sdk.errors import Forbidden, NotFound, WorkflowDoError, WrongState
+from workflow_do.sdk.errors import Forbidden, Invalid, NotFound, WorkflowDoError, WrongState
 from workflow_do.sdk.run import Run, parse_run
 
 _DONE: Final = {
@@ -31,13 +31,18 @@ def ask(
     Raises WrongState where the run has ended or was cancelled, NotFound, Conflict.
     """
     run = _the_run(client, namespace, name, uid)
-    if run.desired_state == wanted and (not run.completed or run.cancelled):
+    so_already = run.cancelled if run.completed else run.desired_state == wanted
+    if so_already and (wanted is DesiredState.CANCELLED or not run.completed):
         return run, False
     _require_live(run, wanted)
     if run.desired_state == DesiredState.CANCELLED:
         raise _wrong(run, "was cancelled: that cannot be taken back; once it has ended, retry it")
     patch = {"metadata": {"uid": run.uid}, "spec": {"desiredState": str(wanted)}}
-    asked = parse_run(client.merge(RUNS, namespace, name, patch))
+    try:
+        asked = parse_run(client.merge(RUNS, namespace, name, patch))
+    except Invalid:
+        _the_run(client, namespace, name, run.uid)  # says so if it is another one by now
+        raise
     _require_live(asked, wanted)
     return asked, True
 
