@@ -56,6 +56,10 @@ MAX_INPUT_BYTES: Final = 32 * 1024
 MAX_OUTPUT_BYTES: Final = 4096
 """The kubelet keeps the last 4,096 bytes of a termination message and says nothing."""
 MAX_TRIGGER_BYTES: Final = 256 * 1024
+MAX_REVISION_BYTES: Final = 768 * 1024
+"""Who manages which of its fields is stored with it, and can be as large again."""
+MAX_STATUS_BYTES: Final = 512 * 1024
+"""With the trigger this is half of what the API server's store takes of one object (1.5 MiB)."""
 MAX_INLINE_OUTPUTS_BYTES: Final = 128 * 1024
 MAX_MESSAGE_CHARS: Final = 1024
 MAX_LOGS_TAIL_BYTES: Final = 2048

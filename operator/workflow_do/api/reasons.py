@@ -167,6 +167,11 @@ class Reason(StrEnum):
         "The output is 4,096 bytes or more, or the run's outputs together are over 128 KiB.",
         "Write a smaller object: a reference instead of the data.",
     )
+    STATUS_TOO_LARGE = (
+        "StatusTooLarge",
+        "The status of the run has no room for the record of another step; 512 KiB is the most.",
+        "Split the Workflow in two.",
+    )
     DEADLINE_EXCEEDED = (
         "DeadlineExceeded",
         "The try ran longer than the Action's activeDeadlineSeconds and was stopped.",

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
-
 from workflow_do.api.names import (
     MAX_INLINE_OUTPUTS_BYTES,
     MAX_LOGS_TAIL_BYTES,
@@ -19,7 +17,7 @@ from workflow_do.api.names import (
 )
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import StepState, UnitStatus
-from workflow_do.engine import retry
+from workflow_do.engine import budget, retry
 from workflow_do.engine.definition import UnitDef
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.timestamps import stamp, stamp_after
@@ -120,10 +118,7 @@ def _message(record: UnitStatus, verdict: Ended) -> str | None:
 
 
 def _within_budget(ledger: Ledger, verdict: Ended) -> Ended:
-    if verdict.output is None:
-        return verdict
-    kept = sum(len(orjson.dumps(u.output)) for _, u in ledger.units() if u.output)
-    if kept + len(orjson.dumps(verdict.output)) <= MAX_INLINE_OUTPUTS_BYTES:
+    if verdict.output is None or budget.outputs_fit(ledger, verdict.output):
         return verdict
     message = f"the run's outputs together are over {MAX_INLINE_OUTPUTS_BYTES} bytes"
     return replace(

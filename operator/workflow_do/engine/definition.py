@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from workflow_do.api.action import ActionSpec
+from workflow_do.api.names import MAX_REVISION_BYTES
 from workflow_do.api.reasons import Reason
 from workflow_do.api.retry import Retry
 from workflow_do.api.revision import RevisionSpec
@@ -21,6 +22,7 @@ from workflow_do.engine import expressions as ex
 from workflow_do.engine.identity import Role, Unit
 from workflow_do.engine.problem import Problem, describe
 from workflow_do.engine.schemas import SchemaProblem, Validator, compile_schema
+from workflow_do.engine.sizes import stored_size
 
 Raw = Mapping[str, Any]
 
@@ -81,6 +83,13 @@ def define(
 
     Problems: WorkflowNotReady, ActionNotFound, ActionNotReady, each with the place in it.
     """
+    size = stored_size({"workflow": dict(workflow_spec), "actions": dict(actions)})
+    if size > MAX_REVISION_BYTES:
+        return Problem(
+            Reason.WORKFLOW_NOT_READY,
+            f"with its Actions it is {size:,} bytes, and {MAX_REVISION_BYTES:,} is the most that a "
+            "revision holds; split the Workflow",
+        )
     try:
         spec = WorkflowSpec.model_validate(workflow_spec)
     except ValidationError as error:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import orjson
-
 from workflow_do.api import names
 from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
@@ -23,6 +21,7 @@ from workflow_do.engine.identity import Role
 from workflow_do.engine.jobs import encode_input
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
+from workflow_do.engine.sizes import stored_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def failure(first: StepStatus) -> dict[str, Json]:
 
 def check_trigger(definition: Definition, run: Run) -> Problem | None:
     """Whether the run's trigger may start it: its size, and the body by bodySchema."""
-    size = len(orjson.dumps(run.spec.trigger.model_dump(mode="json")))
+    size = stored_size(run.spec.trigger.model_dump(mode="json"))
     if size > names.MAX_TRIGGER_BYTES:
         limit = names.MAX_TRIGGER_BYTES
         return Problem(Reason.TRIGGER_TOO_LARGE, f"spec.trigger is {size} bytes, over {limit}")

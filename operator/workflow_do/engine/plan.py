@@ -18,11 +18,12 @@ status, never an exception. It knows no cluster, no clock and no I/O.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from workflow_do.api.reasons import Reason
-from workflow_do.engine import inputs, limits, report, starting, stopping
+from workflow_do.engine import budget, inputs, limits, report, starting, stopping
 from workflow_do.engine import ledger as books
 from workflow_do.engine.closing import give_up
 from workflow_do.engine.definition import Definition, UnitDef
@@ -39,9 +40,14 @@ DEFINITION_WAIT: Final = timedelta(seconds=20)
 
 def plan(observed: Observed, now: datetime) -> Plan:
     """What to do next about the observed run, at `now` (aware, UTC)."""
-    run, definition = observed.run, observed.definition
-    if report.completed(run.status):
+    if report.completed(observed.run.status):
         return _completed(observed)
+    decided = _decide(observed, now)
+    return replace(decided, status=budget.fit(decided.status))
+
+
+def _decide(observed: Observed, now: datetime) -> Plan:
+    run, definition = observed.run, observed.definition
     if run.finished and run.status.start_time is None:
         return Plan(report.restored(run, now))
     if run.started_uid not in ("", run.uid):

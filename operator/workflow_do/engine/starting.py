@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from workflow_do.api.run import StepState, UnitStatus
-from workflow_do.engine import inputs, jobs
+from workflow_do.engine import budget, inputs, jobs
 from workflow_do.engine import ledger as books
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.effects import CreateJob, MarkStarted
 from workflow_do.engine.facts import Observed, Run, parse_time
-from workflow_do.engine.identity import job_name
+from workflow_do.engine.identity import Role, job_name
 from workflow_do.engine.jobs import hash_of_input
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
@@ -49,6 +49,9 @@ def start(
         and record.input_hash == hash_of_input(rendered.input)
     ):
         return ledger.update(unit, **_taken_over(ledger, now))
+    full = budget.room(ledger) if unit.unit.role is Role.DO else None
+    if full is not None:
+        return full
     if run.started_uid != run.uid:
         return MarkStarted()
     this = _try(run, unit, record, number, ledger.next_seq(), rendered)
