@@ -62,7 +62,7 @@ class Observer:
         record = self._store.record(key.uid)
         live = live or record is None or record.stray or not record.looked
         if live:
-            record = await self._look(key)
+            record, live = await self._look(key)
         if record is None:
             return None
         if not isinstance(record.run, Run):
@@ -98,24 +98,30 @@ class Observer:
             _logger.info("the log cannot be read", pod=f"{namespace}/{pod}", error=str(error))
             return ""
 
-    async def _look(self, key: RunKey) -> Record | None:
-        """Read the run, its Jobs and its Pods; None where the run is not there any more."""
+    async def _look(self, key: RunKey) -> tuple[Record | None, bool]:
+        """Read the run, its Jobs and its Pods; None where the run is not there any more.
+
+        And whether the three belong together: of a run that was written to while its Jobs were
+        being listed, a Job that it names may be missing from the list without being gone.
+        """
         raw = await self._api.find(RUNS, key.namespace, key.name)
         if raw is None or key_of(raw) != key:
             self._store.forget_run(key.uid)
-            return None
+            return None, True
         self._store.see_run(raw)
         record = self._store.record(key.uid)
         if record is None or (record.run is None and not record.stray):
-            return record
+            return record, True
+        version = record.version
         mine = f"{names.LABEL_RUN_UID}={key.uid}"
         jobs = await self._api.list_all(JOBS, key.namespace, labels=mine)
         pods = await self._api.list_all(PODS, key.namespace, labels=mine)
         if record.run is None:  # completed: nothing of it is kept, so look at a passing copy
             record.stray = False
             record = Record(key, version_of(raw), parse_run(raw))
+            version = record.version
         self._store.see_children(record, jobs, pods)
-        return record
+        return record, record.version == version
 
     async def _definition(self, record: Record, run: Run) -> Definition | Pinning | Problem:
         if run.status.revision_name is None:
