@@ -84,7 +84,9 @@ def one_job_per_try(scene: Scene, this: Try) -> str | None:
 def tries_are_counted(scene: Scene, this: Try) -> str | None:
     """Correctness: `try` counts the Jobs ever made for the unit; no number is left out."""
     numbers = sorted(t.number for t in scene.tries_of(this.unit))
-    return f"tries {numbers} of {_name(this)}" if numbers != list(range(1, len(numbers) + 1)) else None
+    return (
+        f"tries {numbers} of {_name(this)}" if numbers != list(range(1, len(numbers) + 1)) else None
+    )
 
 
 def no_job_after_success(scene: Scene, this: Try) -> str | None:
@@ -166,7 +168,11 @@ def one_program_at_a_time(scene: Scene, this: Try) -> str | None:
 def nothing_begins_after_its_verdict(scene: Scene, this: Try) -> str | None:
     """Behaviour, Verdict and Stopping: a verdict waits until the program cannot run any more."""
     record = records(scene.run).get(this.unit, {})
-    if this.stray or record.get("state") not in _ENDED or record.get("jobUID") not in (None, this.uid):
+    if (
+        this.stray
+        or record.get("state") not in _ENDED
+        or record.get("jobUID") not in (None, this.uid)
+    ):
         return None
     return f"{_name(this)} begins after its verdict {_verdict(record)}"
 
@@ -247,7 +253,9 @@ def attempts_are_within_limits(scene: Scene, old: Raw, new: Raw) -> str | None:
     for unit, record in records(new).items():
         most = scene.scenario.retry_of(*unit).get("maxAttempts", 1)
         if (record.get("attempts") or 0) > min(most, record.get("tries") or 0):
-            return f"{unit} has {record['attempts']} attempts of {most}, {record.get('tries')} tries"
+            return (
+                f"{unit} has {record['attempts']} attempts of {most}, {record.get('tries')} tries"
+            )
     return None
 
 

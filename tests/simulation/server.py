@@ -57,6 +57,7 @@ class Server:
         self.run_written: Callable[[Raw, Raw], None] = lambda old, new: None
         self.told: dict[str, list[Raw]] = {}
         self.writer: Store | None = None
+        self.stale = 0
         self._uids = 0
 
     def seconds(self) -> float:
@@ -130,6 +131,7 @@ class Server:
         for op in operations:
             if op["path"] == "/metadata/resourceVersion":
                 if op["value"] != old["metadata"]["resourceVersion"]:
+                    self.stale += 1
                     raise Conflict("the object has been modified", exists=False)
                 continue
             new = _apply(new, op["path"].split("/")[1:], op)

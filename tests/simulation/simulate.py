@@ -1,7 +1,8 @@
 """One run from its beginning to its end: a scenario, a seed, and nothing else.
 
-First the adversary has its way for a number of moves; then it turns fair (answers come, events
-come in order, nodes speak again), and the run must end within a bounded number of rounds.
+First the adversary has its way for a number of moves; then it turns fair (one process leads,
+answers come, events come in order, nodes speak again), and the run must end within a bounded
+number of rounds.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ from workflow_do.engine.plan import plan
 from workflow_do.runtime import reconcile
 from workflow_do.runtime.api import ACTIONS, JOBS, PODS, REVISIONS, RUNS, WORKFLOWS
 
-_FAIR_ROUNDS: Final = 1500
-"""Fair rounds a step may take: some 30 calls, events and moves a try, with room."""
+_FAIR_ROUNDS: Final = 300
+"""Fair rounds a step may take; 120 is the most that was seen."""
 _TRACE: Final = 120
 _WISHES: Final = ("Paused", "Paused", "Running", "Running", "Cancelled")
 
@@ -123,6 +124,7 @@ class Simulation:
         if not ended(self.scene.run):
             raise Violated("every_run_ends", "the run has come to no end in a fair world")
         hold(AT_THE_END, self.scene)
+        self.adversary.seen["stale status refused"] += self.server.stale
         reason = next(
             c["reason"] for c in self.scene.run["status"]["conditions"] if c["type"] == "Succeeded"
         )
@@ -265,8 +267,14 @@ class Simulation:
         self.cluster.tick()
 
     def _turn_fair(self) -> None:
-        """Nodes speak or are gone; late definitions are there; a resync finds what was missed."""
+        """One process leads; nodes speak or are gone; late definitions are there, people relent;
+        a resync finds what watches have missed.
+        """
         self._note("fair from here on")
+        while len(self.leaders) > 1:
+            other = self.leaders.pop(self.adversary.random.randrange(len(self.leaders)))
+            self.adrift += [c for c in other.wire.calls if c.write]
+            other.drop()
         while self.adrift:
             self._drift()
         if self.adversary.mood.definition == "late":
