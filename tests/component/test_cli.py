@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -221,6 +222,37 @@ def test_watch_on_a_terminal_is_live_and_ends_with_the_verdict(cluster: Cluster)
         terminal.close()
     assert "\x1b[" in text
     assert "succeeded" in text.splitlines()[-1]
+
+
+def test_the_pause_between_two_tries_ticks_down(cluster: Cluster) -> None:
+    start_run(cluster.client, FLOW, namespace=cluster.namespace, name="r1")
+    status = runs.between_tries()["status"]
+    due = datetime.fromtimestamp(time.time() + 8, UTC)
+    status["steps"][1]["retryTime"] = f"{due:%Y-%m-%dT%H:%M:%SZ}"
+    cluster.write_status("r1", status)
+    terminal = Terminal(command(cluster, "watch", "r1"))
+    try:
+        for seconds in (4, 3, 2):
+            terminal.read_until(f"retrying in {seconds}s, attempt 2 (ExitCode 3)")
+        terminal.read_until("retrying now, attempt 2")
+        cluster.write_status("r1", runs.failed_with_log()["status"])
+        text = terminal.read_until(None)
+        assert terminal.process.wait(10) == 1
+    finally:
+        terminal.close()
+    assert "its log ends:" in text
+    assert "POST /contacts" in text
+    assert "\x1b[31m503" not in text
+
+
+def test_a_failed_watch_ends_with_the_end_of_the_log(cluster: Cluster) -> None:
+    with cluster.playing([RUNNING[1], runs.failed_with_log()]):
+        done = kubectl_workflow(cluster, "run", FLOW, "--name", "r1", "--watch")
+    assert done.returncode == 1
+    *_, head, last, verdict = done.stdout.splitlines()
+    assert (head, last[-4:]) == ("    POST /contacts", "down")
+    assert verdict.startswith("✘ run r1 failed after 8s: ExitCode")
+    assert "the log of syncToCrm ends:\n  line 4\n" in done.stdout
 
 
 def test_ctrl_c_ends_the_watching_not_the_run(cluster: Cluster) -> None:

@@ -28,11 +28,10 @@ def ask(
     """The run after it was asked for `wanted`, and whether that is news.
 
     uid: of the run that is meant; one of the same name made later is not it.
-    Raises WrongState where the run has ended or was cancelled, NotFound, Conflict.
+    Raises WrongState where the run has ended or was cancelled, NotFound.
     """
     run = _the_run(client, namespace, name, uid)
-    so_already = run.cancelled if run.completed else run.desired_state == wanted
-    if so_already and (wanted is DesiredState.CANCELLED or not run.completed):
+    if _is_so(run, wanted):
         return run, False
     _require_live(run, wanted)
     if run.desired_state == DesiredState.CANCELLED:
@@ -45,6 +44,13 @@ def ask(
         raise
     _require_live(asked, wanted)
     return asked, True
+
+
+def _is_so(run: Run, wanted: DesiredState) -> bool:
+    """What was cancelled stays so when it has ended; of an ended run nothing else can be said."""
+    if run.completed:
+        return run.cancelled and wanted is DesiredState.CANCELLED
+    return run.desired_state == wanted
 
 
 def _require_live(run: Run, wanted: DesiredState) -> None:
