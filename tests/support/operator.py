@@ -94,6 +94,12 @@ class OperatorProcess:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
+    def peak_memory(self) -> float:
+        """The most memory that it has held so far, in MiB."""
+        assert self._process is not None
+        rows = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii").splitlines()
+        return int(next(row for row in rows if row.startswith("VmHWM")).split()[1]) / 1024
+
     def ready(self) -> bool:
         """Whether it says that it leads and has seen everything; False where it does not live."""
         return self.runs() and self.ask("readyz").startswith("leading")

@@ -78,6 +78,11 @@ class Refused(ApiError):
         self.message = message
         self.causes = causes
 
+    @property
+    def invalid(self) -> bool:
+        """Whether the object itself is refused, rather than the caller: no later call can do."""
+        return self.code in (400, 413, 422)
+
 
 class Unavailable(ApiError):
     """No answer, or none that says what happened; `retry_after` in seconds, 0 if it did not say."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from workflow_do.engine.definition import action_names
@@ -23,6 +23,14 @@ class Kind(StrEnum):
 
     ACTION = "Action"
     WORKFLOW = "Workflow"
+
+
+class News(Enum):
+    """What of a definition has changed; a status that somebody else wrote is to be mended."""
+
+    NONE = "nothing that matters"
+    STATUS = "its status only"
+    SPEC = "its spec"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +56,16 @@ class Catalogue:
         """The definition, if it was seen."""
         return self._known.get(key)
 
-    def see(self, key: DefinitionKey, raw: Raw) -> bool:
-        """Take it in; whether its spec is news, and not only its status."""
+    def see(self, key: DefinitionKey, raw: Raw) -> News:
+        """Take it in; what of it is news."""
         old = self._known.get(key)
         if old is not None and version_of(raw) <= version_of(old):
-            return False
+            return News.NONE
         self._note_uses(key, old, raw)
         self._known[key] = _lean(raw)
-        return old is None or _identity(old) != _identity(raw)
+        if old is None or _identity(old) != _identity(raw):
+            return News.SPEC
+        return News.STATUS if old.get("status") != raw.get("status") else News.NONE
 
     def forget(self, key: DefinitionKey) -> None:
         """It is gone."""

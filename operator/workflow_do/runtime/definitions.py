@@ -11,16 +11,31 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
+from workflow_do.api import conditions as cond
 from workflow_do.api.action import ActionStatus
 from workflow_do.api.base import dump
+from workflow_do.api.conditions import ConditionType
 from workflow_do.api.workflow import WorkflowStatus
 from workflow_do.engine.definition import action_names
 from workflow_do.engine.facts import spec_of
 from workflow_do.engine.readiness import action_status, workflow_status
-from workflow_do.runtime import clock
-from workflow_do.runtime.api import ACTIONS, WORKFLOWS, Api, Conflict, NotFound, Unavailable
+from workflow_do.engine.transitions import Note
+from workflow_do.runtime import clock, logs
+from workflow_do.runtime.api import (
+    ACTIONS,
+    WORKFLOWS,
+    Api,
+    Conflict,
+    NotFound,
+    Refused,
+    Unavailable,
+)
 from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, Raw
+from workflow_do.runtime.events import About, Recorder
 
+Status = ActionStatus | WorkflowStatus
+
+_log = logs.get("definitions")
 _RESOURCES = {Kind.ACTION: ACTIONS, Kind.WORKFLOW: WORKFLOWS}
 
 
@@ -28,10 +43,15 @@ class Definitions:
     """Writes the status of definitions."""
 
     def __init__(
-        self, api: Api, catalogue: Catalogue, now: Callable[[], datetime] = clock.now
+        self,
+        api: Api,
+        catalogue: Catalogue,
+        recorder: Recorder,
+        now: Callable[[], datetime] = clock.now,
     ) -> None:
         self._api = api
         self._catalogue = catalogue
+        self._recorder = recorder
         self._now = now
 
     async def reconcile(self, key: DefinitionKey) -> None:
@@ -39,11 +59,11 @@ class Definitions:
         raw = self._catalogue.get(key)
         if raw is None:
             return
-        status = dump(await self._judge(key, raw))
-        if status != raw.get("status"):
+        status = await self._judge(key, raw)
+        if dump(status) != raw.get("status"):
             await self._write(key, raw, status)
 
-    async def _judge(self, key: DefinitionKey, raw: Raw) -> ActionStatus | WorkflowStatus:
+    async def _judge(self, key: DefinitionKey, raw: Raw) -> Status:
         if key.kind is Kind.ACTION:
             return action_status(raw, self._now())
         used = sorted(action_names(spec_of(raw)))
@@ -55,11 +75,22 @@ class Definitions:
         known = self._catalogue.get(DefinitionKey(Kind.ACTION, namespace, name))
         return known if known is not None else await self._api.find(ACTIONS, namespace, name)
 
-    async def _write(self, key: DefinitionKey, raw: Raw, status: dict[str, object]) -> None:
+    def _tell(self, key: DefinitionKey, raw: Raw, status: Status, error: Refused) -> None:
+        """Its status cannot be written: the object itself breaks a rule made after it was stored.
+        Not tried again before it changes; an Event says what the status would.
+        """
+        ready = cond.find(status.conditions, ConditionType.READY)
+        why = ready.message if ready is not None and ready.message else error.message
+        about = About(key.kind.value, key.namespace, key.name, str(raw["metadata"].get("uid")))
+        reason = ready.reason if ready is not None else ""
+        self._recorder.tell_of(about, (Note("Warning", reason, why),))
+        _log.warning("the status is refused", definition=str(key), error=error.message)
+
+    async def _write(self, key: DefinitionKey, raw: Raw, status: Status) -> None:
         version = raw["metadata"]["resourceVersion"]
         operations = [
             {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
-            {"op": "add", "path": "/status", "value": status},
+            {"op": "add", "path": "/status", "value": dump(status)},
         ]
         resource = _RESOURCES[key.kind]
         try:
@@ -67,6 +98,11 @@ class Definitions:
                 resource, key.namespace, key.name, operations, "status"
             )
         except NotFound:
+            return
+        except Refused as error:
+            if not error.invalid:
+                raise
+            self._tell(key, raw, status, error)
             return
         except Conflict as error:
             fresh = await self._api.find(resource, key.namespace, key.name)

@@ -1,4 +1,4 @@
-"""Kubernetes Events about runs: told on the side, never in the way.
+"""Kubernetes Events about runs and definitions: told on the side, never in the way.
 
 Decides nothing about what is worth telling. An Event that cannot be posted is lost: the run's
 status says it all again.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from workflow_do.api import names
@@ -21,8 +22,20 @@ _MOST: Final = 500
 """How many status writes may be being told of; a flood beyond this is dropped."""
 _COMPONENT: Final = "workflow-do"
 _MESSAGE_CHARS: Final = 1024
+_NAME_CHARS: Final = 200
+"""Of the object's name in the Event's own, which may have 253 characters with what is added."""
 
 _log = logs.get("events")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The object of ours that Events are about."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
 
 
 class Recorder:
@@ -34,12 +47,16 @@ class Recorder:
 
     def tell(self, key: RunKey, notes: Sequence[Note]) -> None:
         """Post the notes as Events of the run, in order, if there is room."""
+        self.tell_of(About(names.RUN.kind, key.namespace, key.name, key.uid), notes)
+
+    def tell_of(self, about: About, notes: Sequence[Note]) -> None:
+        """Post the notes as Events of any object of ours."""
         if not notes:
             return
         if len(self._tasks) >= _MOST:
-            _log.debug("too many Events on their way", run=key.name, lost=len(notes))
+            _log.debug("too many Events on their way", about=about.name, lost=len(notes))
             return
-        task = asyncio.create_task(self._post(key, notes), name=f"events of {key.name}")
+        task = asyncio.create_task(self._post(about, notes), name=f"events of {about.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -48,26 +65,27 @@ class Recorder:
         for task in self._tasks:
             task.cancel()
 
-    async def _post(self, key: RunKey, notes: Sequence[Note]) -> None:
+    async def _post(self, about: About, notes: Sequence[Note]) -> None:
         for note in notes:
             try:
-                await self._api.create(EVENTS, key.namespace, _event(key, note))
+                await self._api.create(EVENTS, about.namespace, _event(about, note))
             except ApiError as error:
-                _log.debug("an Event was lost", run=key.name, reason=note.reason, error=str(error))
+                why = str(error)
+                _log.debug("an Event was lost", about=about.name, reason=note.reason, error=why)
 
 
-def _event(key: RunKey, note: Note) -> dict[str, Any]:
+def _event(about: About, note: Note) -> dict[str, Any]:
     time = stamp(clock.now())
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{key.name}.", "namespace": key.namespace},
+        "metadata": {"generateName": f"{about.name[:_NAME_CHARS]}.", "namespace": about.namespace},
         "involvedObject": {
             "apiVersion": names.API_VERSION,
-            "kind": names.RUN.kind,
-            "namespace": key.namespace,
-            "name": key.name,
-            "uid": key.uid,
+            "kind": about.kind,
+            "namespace": about.namespace,
+            "name": about.name,
+            "uid": about.uid,
         },
         "type": note.type,
         "reason": note.reason,

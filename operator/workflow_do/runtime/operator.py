@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from workflow_do.runtime import clock
 from workflow_do.runtime.api import Api
-from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind
+from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, News
 from workflow_do.runtime.config import Settings
 from workflow_do.runtime.definitions import Definitions
 from workflow_do.runtime.events import Recorder
@@ -39,11 +39,11 @@ class Operator:
     def __init__(self, api: Api, settings: Settings) -> None:
         self._store = Store(history=self._history_changed)
         self._catalogue = Catalogue()
-        self._definitions = Definitions(api, self._catalogue)
         self.queue: WorkQueue[Key] = WorkQueue(
             self._work, workers=settings.workers, lane=lambda key: key.namespace
         )
         self._recorder = Recorder(api)
+        self._definitions = Definitions(api, self._catalogue, self._recorder)
         self._runs = Reconciler(
             observer=Observer(api, self._store),
             executor=Executor(api, self._store),
@@ -103,8 +103,10 @@ class Operator:
     def definition_seen(self, kind: Kind, raw: Raw) -> None:
         """A Workflow or an Action was listed, made or changed."""
         key = _definition_key(kind, raw)
-        if self._catalogue.see(key, raw):
+        news = self._catalogue.see(key, raw)
+        if news is not News.NONE:
             self.queue.add(key)
+        if news is News.SPEC:
             self._consequences(key)
 
     def definition_gone(self, kind: Kind, raw: Raw) -> None:

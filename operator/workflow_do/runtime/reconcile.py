@@ -84,6 +84,8 @@ class Reconciler:
         try:
             written = await self._writer.conclude(key, unreadable(problem, self._now()))
         except Refused as error:
+            if not error.invalid:
+                raise
             _log.warning("its status is refused, too", run=str(key), error=error.message)
         else:
             if written is Written.STALE:

@@ -8,7 +8,7 @@ from workflow_do.api import names
 from workflow_do.engine.facts import Run
 from workflow_do.engine.problem import Problem
 from workflow_do.runtime.api import Listing
-from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind
+from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, News
 from workflow_do.runtime.store import Record, RunKey, Store
 
 KEY = RunKey("team", "run-1", "u1")
@@ -168,11 +168,13 @@ def definition(version: int, generation: int = 1, uid: str = "d1") -> dict[str, 
 
 def test_of_a_definition_its_spec_is_news_and_its_status_is_not() -> None:
     catalogue, key = Catalogue(), DefinitionKey(Kind.ACTION, "team", "act")
-    assert catalogue.see(key, definition(1))
-    assert not catalogue.see(key, definition(2))
-    assert catalogue.see(key, definition(3, generation=2))
-    assert not catalogue.see(key, definition(2, generation=1)), "late"
-    assert catalogue.see(key, definition(4, generation=2, uid="d2"))
+    assert catalogue.see(key, definition(1)) is News.SPEC
+    assert catalogue.see(key, definition(2)) is News.NONE
+    assert catalogue.see(key, definition(3, generation=2)) is News.SPEC
+    assert catalogue.see(key, definition(2, generation=1)) is News.NONE, "late"
+    assert catalogue.see(key, definition(4, generation=2, uid="d2")) is News.SPEC
+    patched = {**definition(5, generation=2, uid="d2"), "status": {"conditions": []}}
+    assert catalogue.see(key, patched) is News.STATUS
     found = catalogue.get(key)
     assert found is not None
     assert "managedFields" not in found["metadata"]
