@@ -6,6 +6,7 @@ not undone by a later one that never began.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +25,8 @@ from workflow_do.engine.timestamps import stamp, stamp_after
 from workflow_do.engine.verdict import Ended
 
 _WORST: Final = (StepState.UNKNOWN, StepState.FAILED, StepState.NOT_STARTED)
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
+"""Terminal control sequences (ECMA-48, 5.4), as a whole."""
 _FROM_OUTSIDE: Final = frozenset(
     {Reason.CANCELLED, Reason.RUN_DEADLINE_EXCEEDED, Reason.STEP_DEADLINE_EXCEEDED}
 )
@@ -92,6 +95,7 @@ def give_up(state: StepState | None, reason: Reason, message: str, now: datetime
 
 def clean_log(text: str) -> str:
     """The last 2 KiB, without control characters but line ends and tabs."""
+    text = _COLOURS.sub("", text)
     kept = "".join(c for c in text if c in "\n\t" or (c.isprintable() or c == " "))
     data = kept.rstrip().encode(errors="replace")[-MAX_LOGS_TAIL_BYTES:]
     return data.decode(errors="ignore")
