@@ -29,6 +29,8 @@ from workflow_do.runtime.connection import Connection, connect
 Raw = dict[str, Any]
 _numbers = itertools.count(1)
 _NAMESPACES = Resource("/api/v1", "namespaces")
+_CLOSING = 0.25
+"""Seconds that aiohttp's manual asks for, after a session is closed and before its loop is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,7 @@ async def stage(site: Site) -> AsyncIterator[Stage]:
         finally:
             kubelet.cancel()
             await asyncio.wait((kubelet,))
+    await asyncio.sleep(_CLOSING)
 
 
 async def _answered(look: Callable[[], Awaitable[object]]) -> object:

@@ -31,7 +31,7 @@ def test_r6_the_control_plane_is_away(site: Site, components: tuple[str, ...]) -
             gate = Gate(lane, "two")
             await lane.define("held")
             await lane.begin("held")
-            await gate.reached.wait()
+            await gate.reached()
             starts = Supervisor(lane)
             watching = asyncio.create_task(starts.run())
             for component in components:

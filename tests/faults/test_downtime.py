@@ -12,10 +12,15 @@ from faults.gate import Gate
 from faults.lane import Lane, Site, stage
 from faults.sweep import undisturbed
 from workflow_do.api import names
-from workflow_do.runtime.api import JOBS, PODS, Raw, Resource
+from workflow_do.runtime.api import JOBS, PODS, RUNS, Raw, Resource
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 RUN, STEP = "away", "two"
+
+
+async def _recorded(lane: Lane) -> bool:
+    run = await lane.api.get(RUNS, lane.namespace, RUN)
+    return any(s["id"] == STEP and s.get("jobUID") for s in run["status"]["steps"])
 
 
 async def _of_step(lane: Lane, resource: Resource) -> list[Raw]:
@@ -58,8 +63,10 @@ async def _running_pod_deleted(lane: Lane) -> None:
 
 
 async def _delete(lane: Lane, resource: Resource) -> None:
+    """As kubectl delete would: a Pod that runs is ended by its kubelet first."""
     for raw in await _of_step(lane, resource):
-        await lane.api.delete(resource, lane.namespace, raw["metadata"]["name"])
+        path = resource.path(lane.namespace, raw["metadata"]["name"])
+        await lane.api.call("DELETE", path, {"propagationPolicy": "Background"})
     await _gone(lane, resource)
 
 
@@ -90,7 +97,8 @@ def test_r4_while_the_operator_is_down(
             gate = Gate(lane, STEP)
             await lane.define(RUN)
             await lane.begin(RUN)
-            await gate.reached.wait()
+            await gate.reached()
+            await lane.until(lambda: _recorded(lane), "the Job is recorded")
             lane.process.kill()
             if "running" not in befalls.__name__:
                 gate.open.set()

@@ -22,15 +22,15 @@ def test_r3_lists_are_stale_after_a_restart(site: Site) -> None:
     async def test() -> None:
         async with stage(site) as played, played.lane() as lane:
             expected = (await undisturbed(lane)).ending
-            first, later, memory = Gate(lane, "one"), Gate(lane, "four"), Remembering()
+            first, memory = Gate(lane, "one"), Remembering()
             await lane.define("stale")
             await lane.begin("stale")
-            await first.reached.wait()
+            await first.reached()
             await _restart(lane, memory)
             assert memory.lists
-            lane.table(later.outcome)
+            later = Gate(lane, "four")
             first.open.set()
-            await later.reached.wait()
+            await later.reached()
             old = Stale(memory.lists)
             await _restart(lane, old)
             assert old.served >= 5, "the lists of five kinds were old ones"

@@ -72,6 +72,7 @@ class AutoKubelet:
         self._api = api
         self._table = table
         self._seen: set[str] = set()
+        self._playing: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Watch all Pods of runs, and play each once."""
@@ -100,15 +101,21 @@ class AutoKubelet:
                     self._see(event["object"], tasks)
 
     def _see(self, pod: Pod, tasks: asyncio.TaskGroup) -> None:
-        uid = pod["metadata"]["uid"]
-        if uid in self._seen or "nodeName" in pod["spec"]:
-            return
-        self._seen.add(uid)
-        tasks.create_task(self._play(pod), name=f"play {pod['metadata']['name']}")
+        uid, deleted = pod["metadata"]["uid"], "deletionTimestamp" in pod["metadata"]
+        if uid in self._seen:
+            playing = self._playing.pop(uid, None) if deleted else None
+            if playing is not None:
+                playing.cancel()
+                tasks.create_task(self._end(pod), name=f"end {pod['metadata']['name']}")
+        elif "nodeName" not in pod["spec"]:
+            self._seen.add(uid)
+            self._playing[uid] = tasks.create_task(
+                self._play(pod), name=f"play {pod['metadata']['name']}"
+            )
 
     async def _play(self, pod: Pod) -> None:
         """The life of one Pod; it ends early where the Pod is taken away."""
-        try:
+        with suppress(NotFound, Refused):
             await self._until_done(self._bind, pod)
             await self._until_done(self._status, pod, "Running", running())
             outcome = await self._table(Try.of(pod))
@@ -116,8 +123,15 @@ class AutoKubelet:
             await self._until_done(self._status, pod, "Running", terminated(outcome))
             phase = "Failed" if outcome.exit_code else "Succeeded"
             await self._until_done(self._status, pod, phase, terminated(outcome))
-        except (NotFound, Refused):
-            return
+
+    async def _end(self, pod: Pod) -> None:
+        """The Pod was deleted: what still runs is ended, then the Pod is taken away."""
+        meta = pod["metadata"]
+        with suppress(NotFound, Refused):
+            if pod["status"].get("phase") == "Running":
+                state = terminated(Outcome(exit_code=143))
+                await self._until_done(self._status, pod, "Failed", state)
+            await self._until_done(self._api.delete, PODS, meta["namespace"], meta["name"])
 
     async def _until_done(self, write: Callable[..., Awaitable[None]], *given: Any) -> None:
         while True:

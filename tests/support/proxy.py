@@ -174,7 +174,7 @@ class Proxy:
         fate = script.fate(call)
         await asyncio.sleep(fate.delay)
         if call.watches and fate.forward and fate.answer is None:
-            return await self._stream(request, call, fate, script)
+            return await self._stream(request, call, fate)
         answer = await self._answer(request, call, fate, script)
         await asyncio.sleep(fate.hold)
         if answer.status == BREAK:
@@ -204,9 +204,7 @@ class Proxy:
             answer = Answer(BREAK, {}, b"")
         return script.carried_out(call, answer)
 
-    async def _stream(
-        self, request: web.Request, call: Call, fate: Fate, script: Script
-    ) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, call: Call, fate: Fate) -> web.StreamResponse:
         try:
             async with self._open(request, call, aiohttp.ClientTimeout(total=None)) as got:
                 kind = got.headers.get("Content-Type", "application/json")
@@ -215,9 +213,33 @@ class Proxy:
                 if fate.event is not None:
                     await response.write(fate.event)
                     return response
-                return await _pour(got, request, response, call, script)
+                return await self._pour(got, request, response, call)
         except (aiohttp.ClientError, ConnectionError, TimeoutError):
             return _hang_up(request)
+
+    async def _pour(
+        self,
+        got: aiohttp.ClientResponse,
+        request: web.Request,
+        response: web.StreamResponse,
+        call: Call,
+    ) -> web.StreamResponse:
+        """Hand on a watch's lines, each when and as often as the script of that moment says."""
+        late: set[asyncio.Task[None]] = set()
+        try:
+            while line := await got.content.readuntil(b"\n"):
+                times = self.script.line(call, line)
+                if times is None:
+                    return _hang_up(request)
+                for seconds in times:
+                    if seconds <= 0:
+                        await response.write(line)
+                    else:
+                        late.add(asyncio.create_task(_later(seconds, response, line)))
+            return response
+        finally:
+            for task in late:
+                task.cancel()
 
     def _open(
         self,
@@ -263,31 +285,6 @@ async def _call(request: web.Request) -> Call:
         accept=request.headers.get("Accept", ""),
         body=await request.read(),
     )
-
-
-async def _pour(
-    got: aiohttp.ClientResponse,
-    request: web.Request,
-    response: web.StreamResponse,
-    call: Call,
-    script: Script,
-) -> web.StreamResponse:
-    """Hand on the lines of a watch, each when and as often as the script says."""
-    late: set[asyncio.Task[None]] = set()
-    try:
-        while line := await got.content.readuntil(b"\n"):
-            times = script.line(call, line)
-            if times is None:
-                return _hang_up(request)
-            for seconds in times:
-                if seconds <= 0:
-                    await response.write(line)
-                else:
-                    late.add(asyncio.create_task(_later(seconds, response, line)))
-        return response
-    finally:
-        for task in late:
-            task.cancel()
 
 
 async def _later(seconds: float, response: web.StreamResponse, line: bytes) -> None:
