@@ -22,6 +22,8 @@ Raw = dict[str, Any]
 _PAGE: Final = 500
 _AT_ONCE: Final = 64
 _MESSAGE_CHARS: Final = 500
+_TOO_LARGE: Final = ("etcdserver: request is too large", "message larger than max")
+"""What the API server says of an object that its store does not take: as a 500, but for good."""
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -291,6 +293,8 @@ def _error(status: int, headers: Mapping[str, str], content: bytes) -> ApiError:
         return NotFound(message)
     if status == 409:
         return Conflict(message, exists=told.get("reason") == "AlreadyExists")
+    if status == 500 and any(words in message for words in _TOO_LARGE):
+        return Refused(413, message)
     if status in (401, 408, 410, 429) or status >= 500:
         return Unavailable(message, _retry_after(headers, told))
     causes = (told.get("details") or {}).get("causes") or ()
