@@ -40,7 +40,8 @@ _AT_ONCE: Final = 8
 @dataclass(slots=True)
 class Findings:
     """What came of it. `unexplained` are objects that nothing was said of; `seconds` are those
-    that each sound run took; `idle_writes` those of the operator in `IDLE` seconds at the end.
+    that each sound run took; `idle_writes` those of the operator in `IDLE` seconds at the end;
+    `memory` is the most that it has held, in MiB.
     """
 
     stored: int = 0
@@ -49,6 +50,7 @@ class Findings:
     unexplained: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     idle_writes: int = 0
+    memory: float = 0
 
 
 IDLE: Final = 5.0
@@ -189,6 +191,28 @@ async def poisoning(plane: Plane, process: OperatorProcess) -> AsyncIterator[Poi
             await asyncio.to_thread(process.close)
             kubelet.cancel()
             await asyncio.wait((kubelet,))
+
+
+async def campaign(plane: Plane, process: OperatorProcess, objects: list[Spoiled]) -> Findings:
+    """The whole story; at the end a second life of the operator begins among all that."""
+    async with poisoning(plane, process) as it:
+        await it.sound_run()
+        refused = await it.store(objects)
+        await it.sound_run()
+        impossible = await it.force(refused)
+        await it.sound_run()
+        found = it.findings
+        found.stored, found.forced = len(objects) - len(refused), len(refused) - len(impossible)
+        found.impossible = len(impossible)
+        await it.explain(30 + len(objects) / 50)
+        await it.idle()
+        assert process.runs(), "it has ended"
+        found.memory = process.peak_memory()
+        await asyncio.to_thread(process.stop, seconds=5)
+        await asyncio.to_thread(process.start)
+        await it.sound_run()
+        found.memory = max(found.memory, process.peak_memory())
+    return found
 
 
 def log_faults(process: OperatorProcess) -> list[str]:

@@ -6,6 +6,7 @@ The only place of the command line that reads the clock.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ _PIPE_WIDTH: Final = 20_000
 """Wider than any line: what reads a pipe wants whole lines, not a terminal's width."""
 _LINES_AROUND_STEPS: Final = 8
 """Title, facts, handler and its message, verdict: what the live tree needs beside its steps."""
+
+_CONTROLS: Final = re.compile("[\x7f-\x9f]")
+"""Characters that JSON allows in a text, and that a terminal acts upon."""
 
 
 def now() -> datetime:
@@ -139,7 +143,8 @@ def data(obj: Mapping[str, Any], form: str) -> None:
         return
     plain = _without_managed_fields(obj)
     if form == "json":
-        typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+        text = json.dumps(plain, indent=2, ensure_ascii=False)
+        typer.echo(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
         return
     from workflow_do.sdk.yamltext import dump_yaml
 
