@@ -112,9 +112,9 @@ def suggest(cluster: Cluster) -> None:
     """What to try next."""
     console.rule("try next")
     if cluster.name is not None:
-        console.print(
-            f"  export KUBECONFIG={os.path.relpath(KUBECONFIG)} PATH=$PWD/.venv/bin:$PATH"
-        )
+        tools = Path(cluster.tool("kubectl")).parent
+        console.print(f"  export KUBECONFIG={KUBECONFIG}", soft_wrap=True)
+        console.print(f"  export PATH={CLI.parent}:{tools}:$PATH", soft_wrap=True)
     run = f"kubectl workflow run {WORKFLOW} -n {NAMESPACE}"
     for line in (
         f"kubectl workflow get -n {NAMESPACE}",
@@ -122,7 +122,7 @@ def suggest(cluster: Cluster) -> None:
         "kubectl explain workflow.spec --api-version=workflow.do/v1alpha1",
         "README.md: your own first workflow",
     ):
-        console.print(f"  {line}")
+        console.print(f"  {line}", soft_wrap=True)
     if cluster.name is not None:
         console.print("  make clean           [dim]# ends the cluster[/]")
 

@@ -56,6 +56,12 @@ def _end(old: RunStatus, new: RunStatus) -> Iterator[Note]:
     if completed(old) or not completed(new):
         return
     verdict: Condition | None = cond.find(new.conditions, ConditionType.SUCCEEDED)
-    if verdict is not None:
-        kind = "Normal" if verdict.status == "True" else "Warning"
-        yield Note(kind, verdict.reason, verdict.message or verdict.reason)
+    if verdict is None:
+        return
+    message = verdict.message or verdict.reason
+    if verdict.status == "True":
+        yield Note("Normal", verdict.reason, message)
+    elif of_status(new).first_failure() is None:
+        yield Note("Warning", verdict.reason, message)
+    else:  # its step has told the reason
+        yield Note("Warning", "Failed", f"{verdict.reason}: {message}")
