@@ -5,15 +5,18 @@ WORKFLOW_DO_FAULTS_CLUSTER names the control plane, so that two sessions can run
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from component.server import COLD_BUILD_SECONDS, ROOT, ApiServer, program, tool
-from faults.lane import Site
+from faults.lane import Ending, Site, stage
+from faults.sweep import undisturbed
 
 CLUSTER = os.environ.get("WORKFLOW_DO_FAULTS_CLUSTER", f"wdo-faults-{os.getpid()}")
 
@@ -51,8 +54,28 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServe
         tool("delete", "cluster", "--name", CLUSTER, "--kubeconfig", kubeconfig)
 
 
-@pytest.fixture
-def site(control_plane: ApiServer, source: Path, tmp_path: Path) -> Site:
-    """Where this test's lanes are opened."""
+@pytest.fixture(scope="session")
+def grounds(
+    control_plane: ApiServer, source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Site:
+    """Where lanes are opened."""
     audit_log = Path(tool("path", "--name", CLUSTER, "audit-log"))
-    return Site(control_plane.kubeconfig, audit_log, source, tmp_path)
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return Site(control_plane.kubeconfig, audit_log, source, folder)
+
+
+@pytest.fixture
+def site(grounds: Site, tmp_path: Path) -> Site:
+    """Where lanes are opened, with this test's own folder."""
+    return replace(grounds, folder=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def expected(grounds: Site) -> Ending:
+    """How the run ends when nothing disturbs it."""
+
+    async def play() -> Ending:
+        async with stage(grounds) as played, played.lane() as lane:
+            return (await undisturbed(lane)).ending
+
+    return asyncio.run(play())

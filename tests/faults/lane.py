@@ -124,12 +124,6 @@ class Lane:
         rows = [raw["metadata"]["labels"] for raw in found.items]
         return tuple(sorted("/".join(row.get(key, "") for key in keys) for row in rows))
 
-    async def play(self, name: str) -> Ending:
-        """A whole run under the present script."""
-        await self.define(name)
-        await self.begin(name)
-        return await self.ending(name)
-
     async def until(
         self, look: Callable[[], Awaitable[object]], what: str, seconds: float = 30
     ) -> None:
@@ -196,21 +190,21 @@ class Stage:
             if place == namespace and name.startswith(prefix)
         }
 
-    async def unaccounted(self) -> list[str]:
-        """Jobs of lanes that were accepted more than once, or that are not there any more."""
+    async def unaccounted(self, namespace: str | None = None) -> list[str]:
+        """Jobs accepted more than once, or not there any more: of one lane, or of all."""
         created = {
             place: times
             for place, times in jobs_created(self.site.audit_log, self._since).items()
-            if place[0].startswith("lane-")
+            if place[0] == namespace or (namespace is None and place[0].startswith("lane-"))
         }
         found = await self.api.list_all(JOBS, None, labels=names.LABEL_RUN_UID, metadata_only=True)
         there = Counter(
             (raw["metadata"]["namespace"], raw["metadata"]["name"]) for raw in found.items
         )
         return [
-            f"{namespace}/{name}: accepted {times} times, {there[namespace, name]} there"
-            for (namespace, name), times in sorted(created.items())
-            if times != 1 or there[namespace, name] != 1
+            f"{place}/{name}: accepted {times} times, {there[place, name]} there"
+            for (place, name), times in sorted(created.items())
+            if times != 1 or there[place, name] != 1
         ]
 
 
@@ -229,6 +223,21 @@ async def stage(site: Site) -> AsyncIterator[Stage]:
             kubelet.cancel()
             await asyncio.wait((kubelet,))
     await asyncio.sleep(_CLOSING)
+
+
+def try_on(
+    site: Site,
+    trial: Callable[[Stage, Lane, Ending], Awaitable[list[str]]],
+    expected: Ending,
+    environment: Mapping[str, str] | None = None,
+) -> list[str]:
+    """What a trial finds on a lane of its own."""
+
+    async def test() -> list[str]:
+        async with stage(site) as played, played.lane(environment=environment) as lane:
+            return await trial(played, lane, expected)
+
+    return asyncio.run(test())
 
 
 async def _answered(look: Callable[[], Awaitable[object]]) -> object:

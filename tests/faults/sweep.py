@@ -70,7 +70,7 @@ async def undisturbed(lane: Lane, name: str = "undisturbed") -> Undisturbed:
 
 async def sweep(
     stage: Stage,
-    expected: Undisturbed,
+    expected: Ending,
     kills: Iterable[Kill],
     *,
     lanes: int,
@@ -86,7 +86,7 @@ async def sweep(
     async def work(lane: Lane) -> None:
         while left and (enough is None or len(findings) < enough):
             number, kill = left.popleft()
-            findings.extend(await _one(lane, f"kill-{number:04}", kill, expected.ending))
+            findings.extend(await _one(lane, f"kill-{number:04}", kill, expected))
 
     async with AsyncExitStack() as stack:
         opened = [await stack.enter_async_context(stage.lane(source)) for _ in range(lanes)]
@@ -97,10 +97,15 @@ async def sweep(
     return findings
 
 
-def at_every_write(expected: Undisturbed) -> list[Kill]:
-    """Both moments around each write of the undisturbed run."""
+def at_every_write(expected: Undisturbed, moments: int = 2) -> list[Kill]:
+    """Both moments around each write of the undisturbed run, or the one and the other in turn."""
     numbers = range(1, len(expected.writes) + 1)
-    return [AtWrite(number, after) for number in numbers for after in (False, True)]
+    return [
+        AtWrite(number, after)
+        for number in numbers
+        for after in (False, True)
+        if moments == 2 or after == bool(number % 2)
+    ]
 
 
 def at_random_times(seed: int, runs: int, kills: int, seconds: float) -> list[Kill]:

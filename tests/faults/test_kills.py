@@ -14,16 +14,21 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 LANES = 4
 
 
-def test_r2_killed_at_every_write(site: Site) -> None:
-    """k = 1 … all, each before and after the answer."""
+@pytest.mark.parametrize(
+    "moments", [1, pytest.param(2, marks=pytest.mark.long)], ids=["one moment", "both moments"]
+)
+def test_r2_killed_at_every_write(site: Site, moments: int) -> None:
+    """k = 1 … all; before the answer, after it, or (one moment) each in turn."""
 
     async def test() -> None:
         async with stage(site) as played, played.lane() as lane:
             expected = await undisturbed(lane)
-            kills = at_every_write(expected)
             assert len(expected.writes) >= 2 * len(scenario.JOBS) + 3, expected.writes
-            findings = await sweep(played, expected, kills, lanes=LANES)
-            print(f"R2: {len(kills)} kills, {len(findings)} findings")
+            kills = at_every_write(expected, moments)
+            findings = await sweep(played, expected.ending, kills, lanes=LANES)
+            print(
+                f"R2: {len(expected.writes)} writes, {len(kills)} kills, {len(findings)} findings"
+            )
             assert findings == []
 
     asyncio.run(test())
@@ -39,7 +44,7 @@ def test_r1_killed_at_random_times(site: Site, runs: int, kills: int) -> None:
         async with stage(site) as played, played.lane() as lane:
             expected = await undisturbed(lane)
             times: list[Kill] = at_random_times(1, runs, kills, seconds=3.0)
-            findings = await sweep(played, expected, times, lanes=LANES)
+            findings = await sweep(played, expected.ending, times, lanes=LANES)
             print(f"R1: {runs * kills} kills, {len(findings)} findings")
             assert findings == []
 
