@@ -80,7 +80,8 @@ class Executor:
         """
         for effect in effects:
             seen = await self._one(key, effect, seen)
-        return seen
+        # What is not in the look may have come since: a POST can take long, and its program not.
+        return replace(seen, live=False)
 
     async def _one(self, key: RunKey, effect: Effect, seen: Observed) -> Observed:
         match effect:
