@@ -88,19 +88,22 @@ def opening(definition: Definition, original: RunStatus | None, alike: frozenset
     """
     before = {s.id: s for s in original.steps} if original is not None else {}
     return Ledger(
-        tuple(
-            _opened(s, before.get(s.unit.step) if s.unit.step in alike else None)
-            for s in definition.steps
-        )
+        tuple(_opened(s, before.get(s.unit.step), s.unit.step in alike) for s in definition.steps)
     )
 
 
-def _opened(unit: UnitDef, before: StepStatus | None) -> StepStatus:
+def _opened(unit: UnitDef, before: StepStatus | None, alike: bool) -> StepStatus:
+    """Pending. The epoch never falls; the hash of an input stands for one that succeeded."""
     fresh = StepStatus(id=unit.unit.step, action=unit.action.name)
-    if before is None or before.state is not StepState.SUCCEEDED:
+    if before is None:
         return fresh
-    kept = {"output": before.output, "input_hash": before.input_hash, "epoch": before.epoch}
-    return fresh.model_copy(update={**kept, "taken_over": True})
+    waits = before.state is StepState.PENDING and before.input_hash is not None
+    if before.state is not StepState.SUCCEEDED and not waits:
+        return fresh.model_copy(update={"epoch": before.epoch})
+    kept: dict[str, Any] = {"input_hash": before.input_hash, "epoch": before.epoch}
+    if alike and (before.state is StepState.SUCCEEDED or before.taken_over):
+        kept |= {"output": before.output, "taken_over": True}
+    return fresh.model_copy(update=kept)
 
 
 def of_status(status: RunStatus) -> Ledger:

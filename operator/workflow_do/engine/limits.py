@@ -51,10 +51,19 @@ def stop_of(
         return None
     if cancelled(run):
         return Stop(Reason.CANCELLED, "the run was cancelled")
+    return too_late(run, definition, unit, record, now)
+
+
+def too_late(
+    run: Run, definition: Definition, unit: UnitDef, record: UnitStatus | None, now: datetime
+) -> Stop | None:
+    """Whether a deadline of the run or of the step has passed; the handler has none."""
+    if unit.unit.role is not Role.DO:
+        return None
     limit = run_limit(run, definition)
     if limit is not None and now >= limit:
         return Stop(Reason.RUN_DEADLINE_EXCEEDED, run_deadline_message(definition))
-    limit = step_limit(unit, record)
+    limit = step_limit(unit, record) if record is not None else None
     if limit is not None and now >= limit:
         return Stop(Reason.STEP_DEADLINE_EXCEEDED, f"the step took longer than {unit.deadline} s")
     return None

@@ -97,6 +97,8 @@ def _lost(observed: Observed, why: Problem, now: datetime) -> Plan:
 
 def _pin(run: Run, pinning: Pinning, now: datetime) -> Plan:
     """Store the revision, then write its name down; the first Job comes after that."""
+    if run.deleting:
+        return Plan(run.status)
     if limits.cancelled(run):
         return Plan(report.refused(run, report.CANCELLED, now))
     fault = inputs.check_trigger(pinning.definition, run)
@@ -137,12 +139,12 @@ def _next(observed: Observed, definition: Definition, ledger: Ledger, now: datet
     unit = _next_unit(run, definition, ledger)
     if unit is None:
         return _end(observed, definition, ledger, now)
-    if limits.paused(run):
+    if limits.paused(run) or run.deleting:
         return Plan(report.going(run, ledger, now))
     limit = limits.run_limit(run, definition) if unit.unit.role is Role.DO else None
-    if limit is not None and now >= limit:
-        late = Problem(Reason.RUN_DEADLINE_EXCEEDED, limits.run_deadline_message(definition))
-        return _give_up(run, ledger, unit, late, now)
+    late = limits.too_late(run, definition, unit, books.record_of(ledger, unit.unit), now)
+    if late is not None:
+        return _give_up(run, ledger, unit, Problem(late.reason, late.message), now)
     started = starting.start(observed, definition, ledger, unit, now)
     if isinstance(started, Problem):
         return _give_up(run, ledger, unit, started, now)

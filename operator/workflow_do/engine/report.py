@@ -44,7 +44,7 @@ def pinned(run: Run, pinning: Pinning, now: datetime) -> RunStatus:
     begun = {
         "revision_name": pinning.definition.revision_name,
         "root_run_uid": root or None,
-        "start_time": run.status.start_time or stamp(now),
+        "start_time": stamp(now),  # waiting for a definition is no part of the run
     }
     run = replace(run, status=run.status.model_copy(update=begun))
     return going(run, opening(pinning.definition, old, pinning.alike), now)

@@ -76,7 +76,8 @@ def _try(
 ) -> jobs.Try:
     """A step that succeeded before, and now gets another input, is another piece of work."""
     epoch = (record.epoch or 0) if record is not None else 0
-    anew = record is not None and bool(record.taken_over)
+    known = record.input_hash if record is not None and record.tries == 0 else None
+    anew = known is not None and known != hash_of_input(rendered.input)
     return jobs.Try(
         run_name=run.name,
         run_namespace=run.namespace,

@@ -259,12 +259,24 @@ def _not_begun(a: Attempt, pod: PodFact) -> Verdict:
     cause, message = _cause(pod)
     deadline = a.job_created + timedelta(seconds=a.action.spec.start_deadline_seconds)
     if a.stop is not None:
-        return Going(a.stop, message, look_at=None)
+        limit = _surely_over(a, pod) or _never_acknowledged(a)
+        if pod.bound and a.now >= limit:
+            return Ended(StepState.UNKNOWN, Reason.NODE_LOST, "the node does not answer")
+        return Going(a.stop, message, look_at=limit if pod.bound else None)
     if a.now >= deadline:
         seconds = a.action.spec.start_deadline_seconds
         why = f"not begun after {seconds} s" + (f": {message}" if message else "")
         return Stop(cause or Reason.START_DEADLINE_EXCEEDED, why)
     return Going(cause, message, look_at=deadline)
+
+
+def _never_acknowledged(a: Attempt) -> datetime:
+    """When a Pod that its node has never spoken of is given up: as if it had begun at the last."""
+    spec = a.action.spec
+    grace = spec.termination_grace_period_seconds
+    grace = _DEFAULT_GRACE if grace is None else grace
+    seconds = spec.start_deadline_seconds + spec.active_deadline_seconds + grace
+    return a.job_created + timedelta(seconds=seconds) + _KUBELET_SLACK
 
 
 def _over_before_it_began(a: Attempt, pod: PodFact) -> Ended:
@@ -300,10 +312,12 @@ def _cause(pod: PodFact) -> tuple[Reason | None, str]:
 
 def _without_pod(a: Attempt) -> Verdict:
     job = a.job
-    if not a.live and (job is None or job.finished or job.suspended):
+    if not a.live and (job is None or job.finished or job.suspended or job.deleting):
         return Going(needs_live=True)
     if job is None:
         return Ended(StepState.UNKNOWN, Reason.JOB_LOST, "the Job is gone")
+    if job.deleting and a.live:
+        return Ended(StepState.UNKNOWN, Reason.JOB_LOST, "the Job is being deleted")
     if job.suspended and a.stop is not None:
         return _stopped_without_pod(a, a.stop)
     if job.finished:

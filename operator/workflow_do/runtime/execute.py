@@ -134,7 +134,10 @@ class Executor:
 
     async def _claim(self, original: Run, seen: Observed) -> Observed:
         notes = {names.ANNOTATION_RETRIED_BY: seen.run.uid}
-        claimed = await self._mark(original, {"annotations": notes})
+        try:
+            claimed = await self._mark(original, {"annotations": notes})
+        except RunGone as error:
+            raise Stale(str(error)) from error
         known = seen.definition
         if isinstance(known, Pinning):
             known = replace(known, original=claimed)

@@ -17,7 +17,7 @@ from workflow_do.engine.problem import Problem
 from workflow_do.engine.report import unreadable
 from workflow_do.engine.transitions import Note, transitions
 from workflow_do.runtime import clock, logs
-from workflow_do.runtime.api import Refused
+from workflow_do.runtime.api import Refused, Unavailable
 from workflow_do.runtime.events import Recorder
 from workflow_do.runtime.execute import Executor, RunGone, Stale
 from workflow_do.runtime.observe import Observer
@@ -96,6 +96,16 @@ class Reconciler:
         _log.warning("the run cannot be read", run=str(key), problem=problem.message)
         return False
 
+    async def _carry_out(self, key: RunKey, decided: Plan, seen: Observed) -> Observed:
+        """What came of the effects. Without an answer, what is known already is written down:
+        a Pod that told of a success may be gone when the answer comes.
+        """
+        try:
+            return await self._executor.execute(key, decided.effects, seen)
+        except Unavailable:
+            await self._writer.write(key, seen.run, decided.status)
+            raise
+
     async def _settle(self, key: RunKey, seen: Observed) -> tuple[Observed, Plan]:
         """Plan, and do what it asks for, until a plan asks for nothing but to be written down."""
         for _ in range(2 * len(seen.run.status.steps) + 10):
@@ -114,7 +124,7 @@ class Reconciler:
             elif unread:
                 seen = await self._observer.with_logs(seen, unread)
             elif decided.effects:
-                seen = await self._executor.execute(key, decided.effects, seen)
+                seen = await self._carry_out(key, decided, seen)
             else:
                 return seen, decided
         raise TooManyTurns(f"{key}: the plan does not come to an end")

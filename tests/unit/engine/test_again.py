@@ -60,6 +60,35 @@ def test_with_another_input_a_succeeded_step_runs_again_under_another_key() -> N
     assert key_of(again.job("a")) != key_of(first.job("a"))
 
 
+def test_a_retry_of_a_retry_forgets_neither_what_succeeded_nor_the_epoch() -> None:
+    third_of = failed_run().retry()
+    third_of.ask("Paused")
+    third_of.reconcile()
+    third_of.ask("Cancelled")
+    third_of.reconcile()
+    assert third_of.step("a")["state"] == "Pending"
+    third = third_of.retry()
+    third.run["spec"]["retryOf"] = {"runName": "run-2", "runUID": "uid-run-2"}
+    third.run["metadata"] |= {"name": "run-3", "uid": "uid-run-3"}
+    third.reconcile()
+    assert third.step("a")["state"] == "Succeeded"
+    assert third.step("a")["output"] == {"n": 5}
+
+
+def test_the_idempotency_key_never_goes_back_to_an_old_one() -> None:
+    first = failed_run()
+    second = first.retry()
+    second.run["spec"]["trigger"]["body"] = {"n": 2}
+    second.reconcile()
+    second.ends(code=1)
+    second.reconcile()
+    third = second.retry()
+    third.run["spec"]["retryOf"] = {"runName": "run-2", "runUID": "uid-run-2"}
+    third.run["metadata"] |= {"name": "run-3", "uid": "uid-run-3"}
+    third.reconcile()
+    assert key_of(third.job("a")) == key_of(second.job("a")) != key_of(first.job("a"))
+
+
 def _live(w: World) -> None:
     del w.run["status"]["conditions"]
 

@@ -279,6 +279,50 @@ def test_a_cancel_that_comes_too_late_changes_nothing() -> None:
     assert w.verdict() == ("True", "Succeeded")
 
 
+def test_a_run_that_is_being_deleted_starts_nothing_more() -> None:
+    w = world(retry=THREE)
+    w.run["metadata"]["deletionTimestamp"] = "2026-01-31T08:00:05Z"
+    w.ends(code=1)
+    w.reconcile()
+    w.tick(1000)
+    w.reconcile()
+    assert len(w.created) == 1
+
+
+def test_a_step_whose_deadline_passed_while_paused_is_not_tried_again() -> None:
+    flow = workflow({**step("a"), "activeDeadlineSeconds": 60, "retry": THREE})
+    w = World(flow, action("do-it"))
+    w.reconcile()
+    w.ends(code=1)
+    w.ask("Paused")
+    w.reconcile()
+    w.tick(600)
+    w.ask("Running")
+    w.reconcile()
+    assert (w.step("a")["state"], w.step("a")["reason"]) == ("Failed", "StepDeadlineExceeded")
+    assert len(w.created) == 1
+
+
+def test_waiting_on_a_suspended_workflow_is_no_part_of_the_runs_deadline() -> None:
+    w = World(workflow(step("a"), suspend=True, activeDeadlineSeconds=60), action("do-it"))
+    w.reconcile()
+    w.tick(3600)
+    assert w.flow is not None
+    w.flow["spec"]["suspend"] = False
+    w.reconcile()
+    assert w.step("a")["state"] == "Running"
+
+
+def test_a_node_that_dies_before_the_container_begins_does_not_hang_the_run() -> None:
+    w = world(startDeadlineSeconds=30, activeDeadlineSeconds=60)
+    w.pod(containerStatuses=[{"name": "action", "state": {"waiting": {"reason": "X"}}}])
+    w.tick(30)
+    w.reconcile()
+    w.tick(600)
+    w.reconcile()
+    assert (w.step("a")["state"], w.step("a")["reason"]) == ("Unknown", "NodeLost")
+
+
 def test_a_suspended_workflow_holds_new_runs_without_a_limit() -> None:
     w = World(workflow(step("a"), suspend=True), action("do-it"))
     w.reconcile()
