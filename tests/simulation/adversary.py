@@ -25,8 +25,8 @@ _BLOCKS: Final = (
     "Internal error occurred",
 )
 _BAD_OUTPUTS: Final = ("[]", "{", '{"n": "text"}', "x" * 5000, '{"n": 1} {"n": 2}')
-_RARE: Final = frozenset({"job deleted by hand", "pod deleted by hand", "node is gone"})
-"""Each of these ends a run; there has to be something left to end."""
+_RARE: Final = frozenset({"job deleted by hand", "node is gone"})
+"""Each of these ends a run without a trace; there has to be something left to end."""
 _JUMPS: Final = (0.3, 0.3, 1.0, 1.0, 2.0, 3.0, 8.0, 30.0, 65.0, 130.0, 400.0, 4000.0)
 
 
@@ -48,6 +48,7 @@ class Mood:
     revision_lost: bool
     definition: str
     people: float
+    late_start: int
 
 
 class Adversary:
@@ -75,6 +76,8 @@ class Adversary:
             lambda: Fate(exit_code=pick((1, 3))),
             lambda: Fate(oom=True),
             lambda: Fate(output=pick(_BAD_OUTPUTS)),
+            lambda: Fate(hangs=True, output=good, traps_term=True),
+            lambda: Fate(hangs=True, output=good, traps_term=True),
             lambda: Fate(hangs=True, output=good, traps_term=pick((True, False))),
             lambda: Fate(start_error=True),
             lambda: Fate(hindrance=pick(_PULL), output=good, vague=pick((True, False))),
@@ -124,11 +127,11 @@ class Adversary:
         found: list[Move] = []
         for m in cluster.machines:
             raw = cluster.server.find(PODS, m.pod)
-            if raw is not None:
+            if raw is not None and (m.state != "ended" or self.chance(0.3)):
                 found += _pod_troubles(cluster, m, raw)
         for this in cluster.tries:
             found += _job_troubles(cluster, this, leaders, adrift)
-        return [move for move in found if move[0] not in _RARE or self.chance(0.25)]
+        return [move for move in found if move[0] not in _RARE or self.chance(0.12)]
 
 
 def carry_out(call: Call, server: Server, late: bool = False) -> None:
@@ -151,7 +154,7 @@ def _mood(random: Random) -> Mood:
         unheard=random.choice((0.3, 0.7)),
         read_fails=some(0.05, 0.2),
         crash=some(0.01, 0.04),
-        second=random.random() < 0.3,
+        second=random.random() < 0.4,
         late_events=some(0.3, 0.8),
         cluster_trouble=some(0.02, 0.06, 0.15),
         refused=some(0.0, 0.03, 0.1),
@@ -160,6 +163,7 @@ def _mood(random: Random) -> Mood:
         revision_lost=random.random() < 0.03,
         definition=random.choice(("there",) * 18 + ("late", "missing", "suspended")),
         people=some(0.0, 0.01, 0.04),
+        late_start=random.choice((0, 0, 12, 16, 24, 40)),
     )
 
 

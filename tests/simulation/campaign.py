@@ -69,7 +69,7 @@ class Report:
 
 
 def campaign(runs: int, seed: int, shrink: bool = True) -> Report:
-    """So many runs, in this process; after a broken promise the smallest scenario that breaks it."""
+    """So many runs, in this process; after a broken promise the smallest that breaks it."""
     report = Report()
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
 

@@ -2,9 +2,10 @@
 
 Each controller acts in small moves, so that the operator can look between any two of them; which
 move comes when is not decided here. What the API shows of a Pod is what its node last reported;
-what truly became of the program stands in `Try`, which only the invariants may read. A try is `stray` where whoever judged its unit
-could not know of it: its Job was made by another process at the same time, or by a call that had
-been given up. A Lease keeps such processes apart; here they meet.
+what truly became of the program stands in `Try`, which only the invariants may read. A try is
+`stray` where whoever judged its unit could not know of it: its Job was made by another process at
+the same time, or by a call that had been given up. A Lease keeps such processes apart; here they
+meet.
 
 As in Kubernetes: a Job makes one Pod (backoffLimit 0); a suspended Job deletes its Pod and keeps
 no count of it; a node enforces activeDeadlineSeconds by itself, as it last heard of it; a silent

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from simulation import reading
 from simulation.cluster import Cluster, Try
+from simulation.reading import ENDED, HANDLER, Unit, ended, records
 from simulation.scenario import Scenario
 from simulation.server import Raw, Server
 from workflow_do.api.names import MAX_FREE_TRIES
@@ -21,10 +23,7 @@ from workflow_do.engine.facts import Observed, parse_time
 from workflow_do.engine.report import completed
 from workflow_do.runtime.api import JOBS, PODS, RUNS
 
-Unit = tuple[str, str]
-HANDLER: Final = ("onFailure", "")
 _UPKEEP: Final = (SuspendJob, ExpirePod, MarkFinished)
-_ENDED: Final = frozenset({"Succeeded", "Failed", "NotStarted", "Unknown"})
 
 
 class Violated(AssertionError):
@@ -53,7 +52,7 @@ class Scene:
         """A Job is stray from the start where its unit, or the run, has ended on record, and
         whoever made it could not have known: it had been given up, or somebody else wrote that.
         """
-        over = records(self.run).get(this.unit, {}).get("state") in _ENDED or ended(self.run)
+        over = records(self.run).get(this.unit, {}).get("state") in ENDED or ended(self.run)
         this.stray = over and (this.author is None or this.author is not self.last_writer)
 
     def mark_strays(self, new: Raw) -> None:
@@ -61,7 +60,7 @@ class Scene:
         strays from now on.
         """
         self.last_writer = writer = self.server.writer
-        over = {u for u, r in records(new).items() if r.get("state") in _ENDED}
+        over = {u for u, r in records(new).items() if r.get("state") in ENDED}
         known = writer.record(self.run["metadata"]["uid"]) if writer is not None else None
         for this in self.cluster.tries:
             unseen = known is None or this.uid not in known.jobs
@@ -78,21 +77,23 @@ class Scene:
 def one_job_per_try(scene: Scene, this: Try) -> str | None:
     """Correctness: a Job is identified by (run, role, step, try), and `try` is never reused."""
     same = [t for t in scene.tries_of(this.unit) if t.number == this.number]
-    return f"{len(same)} Jobs for {_name(this)}" if len(same) > 1 else None
+    return f"{len(same)} Jobs for {reading.name(this)}" if len(same) > 1 else None
 
 
 def tries_are_counted(scene: Scene, this: Try) -> str | None:
     """Correctness: `try` counts the Jobs ever made for the unit; no number is left out."""
     numbers = sorted(t.number for t in scene.tries_of(this.unit))
     return (
-        f"tries {numbers} of {_name(this)}" if numbers != list(range(1, len(numbers) + 1)) else None
+        f"tries {numbers} of {reading.name(this)}"
+        if numbers != list(range(1, len(numbers) + 1))
+        else None
     )
 
 
 def no_job_after_success(scene: Scene, this: Try) -> str | None:
     """Behaviour, Outcome: only what failed, or was stopped, is tried again."""
     state = records(scene.run).get(this.unit, {}).get("state")
-    return f"{_name(this)} was made after its success" if state == "Succeeded" else None
+    return f"{reading.name(this)} was made after its success" if state == "Succeeded" else None
 
 
 def steps_in_order(scene: Scene, this: Try) -> str | None:
@@ -102,7 +103,7 @@ def steps_in_order(scene: Scene, this: Try) -> str | None:
     before = scene.scenario.steps[: scene.scenario.steps.index(this.step)]
     for step in before:
         if not any(t.ended_well for t in scene.tries_of(("do", step))):
-            return f"{_name(this)} was made before {step} had succeeded"
+            return f"{reading.name(this)} was made before {step} had succeeded"
     return None
 
 
@@ -111,8 +112,8 @@ def handler_after_a_failure(scene: Scene, this: Try) -> str | None:
     if this.unit != HANDLER:
         return None
     states = [r.get("state") for unit, r in records(scene.run).items() if unit != HANDLER]
-    failed = [s for s in states if s in _ENDED and s != "Succeeded"]
-    return None if failed else f"{_name(this)} was made with no failure on record: {states}"
+    failed = [s for s in states if s in ENDED and s != "Succeeded"]
+    return None if failed else f"{reading.name(this)} was made with no failure on record: {states}"
 
 
 def attempts_are_limited(scene: Scene, this: Try) -> str | None:
@@ -123,7 +124,7 @@ def attempts_are_limited(scene: Scene, this: Try) -> str | None:
     most = scene.scenario.retry_of(*this.unit).get("maxAttempts", 1)
     earlier = [t for t in scene.tries_of(this.unit) if t is not this]
     if sum(t.began for t in earlier) >= most or len(earlier) >= most + MAX_FREE_TRIES:
-        return f"{_name(this)} was made, with maxAttempts {most}, after {earlier}"
+        return f"{reading.name(this)} was made, with maxAttempts {most}, after {earlier}"
     return None
 
 
@@ -133,7 +134,7 @@ def unknown_only_if_idempotent(scene: Scene, this: Try) -> str | None:
         return None
     doubtful = [t for t in scene.tries_of(this.unit) if t.began and not t.failed_itself]
     others = [t for t in doubtful if t is not this]
-    return f"{_name(this)} was made after {others}" if others else None
+    return f"{reading.name(this)} was made after {others}" if others else None
 
 
 def only_what_may_be_tried_again(scene: Scene, this: Try) -> str | None:
@@ -147,7 +148,7 @@ def only_what_may_be_tried_again(scene: Scene, this: Try) -> str | None:
         return None
     final = reason == "ExitCode" and code in retry.get("nonRetryableExitCodes", ())
     if final or reason not in retry.get("retryOn", (reason,)):
-        return f"{_name(this)} was made after {reason} {code}, with {retry}"
+        return f"{reading.name(this)} was made after {reason} {code}, with {retry}"
     return None
 
 
@@ -156,13 +157,13 @@ def not_before_its_time(scene: Scene, this: Try) -> str | None:
     record = records(scene.run).get(this.unit, {})
     due = record.get("retryTime")
     early = record.get("state") == "Retrying" and due and scene.server.now < parse_time(due)
-    return f"{_name(this)} was made before {due}" if early else None
+    return f"{reading.name(this)} was made before {due}" if early else None
 
 
 def one_program_at_a_time(scene: Scene, this: Try) -> str | None:
     """Behaviour, Outcome: no next try while the container of an earlier one may still run."""
     alive = [t for t in scene.tries_of(this.unit) if t.running]
-    return f"two programs of {_name(this)} run" if len(alive) > 1 else None
+    return f"two programs of {reading.name(this)} run" if len(alive) > 1 else None
 
 
 def nothing_begins_after_its_verdict(scene: Scene, this: Try) -> str | None:
@@ -170,19 +171,19 @@ def nothing_begins_after_its_verdict(scene: Scene, this: Try) -> str | None:
     record = records(scene.run).get(this.unit, {})
     if (
         this.stray
-        or record.get("state") not in _ENDED
+        or record.get("state") not in ENDED
         or record.get("jobUID") not in (None, this.uid)
     ):
         return None
-    return f"{_name(this)} begins after its verdict {_verdict(record)}"
+    return f"{reading.name(this)} begins after its verdict {reading.verdict(record)}"
 
 
 def nothing_ended_changes(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Correctness: terminal units never regress."""
     after = records(new)
     for unit, record in records(old).items():
-        if record.get("state") in _ENDED and after.get(unit) != record:
-            return f"{unit} was {_verdict(record)} and is {_verdict(after.get(unit, {}))}"
+        if record.get("state") in ENDED and after.get(unit) != record:
+            return f"{unit} was {reading.verdict(record)}, is {after.get(unit)}"
     return None
 
 
@@ -212,7 +213,7 @@ def the_revision_stays(scene: Scene, old: Raw, new: Raw) -> str | None:
 
 def success_is_earned(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Behaviour, Contract and Verdict: exit 0 of its own and a fitting output, nothing less."""
-    for unit, record in _fresh(old, new):
+    for unit, record in reading.fresh(old, new):
         if record["state"] != "Succeeded":
             continue
         this = next((t for t in scene.tries_of(unit) if t.uid == record.get("jobUID")), None)
@@ -228,10 +229,10 @@ def failure_is_the_programs_own(scene: Scene, old: Raw, new: Raw) -> str | None:
 
     The state is that of the worst try: the last one may never have begun.
     """
-    for unit, record in _fresh(old, new):
+    for unit, record in reading.fresh(old, new):
         tries = scene.tries_of(unit)
         if record["state"] == "Failed" and not any(t.failed_itself for t in tries):
-            return f"{unit} is {_verdict(record)}, but no program failed by itself: {tries}"
+            return f"{unit} is {reading.verdict(record)}, but no program failed by itself: {tries}"
     return None
 
 
@@ -241,10 +242,21 @@ def not_started_is_proven(scene: Scene, old: Raw, new: Raw) -> str | None:
     Left out, and known: a Pod that no node had room for, and that is bound in the very moment in
     which its Job is suspended. Kubernetes keeps no trace of it.
     """
-    for unit, record in _fresh(old, new):
+    for unit, record in reading.fresh(old, new):
         began = any(t.began and not t.stray for t in scene.tries_of(unit))
-        if record["state"] == "NotStarted" and began and record["reason"] != "Unschedulable":
-            return f"{unit} is {_verdict(record)}, but its program had begun"
+        if record["state"] == "NotStarted" and began and record.get("reason") != "Unschedulable":
+            return f"{unit} is {reading.verdict(record)}, but its program had begun"
+    return None
+
+
+def what_is_lost_is_gone(scene: Scene, old: Raw, new: Raw) -> str | None:
+    """Correctness: absence is concluded from a live LIST only; a lagging watch hides, too."""
+    for unit, record in reading.fresh(old, new):
+        for this in scene.tries_of(unit):
+            pod = scene.server.find(PODS, f"{this.job}-x{this.pods}")
+            lost = record.get("reason") == "JobLost" and this.uid == record.get("jobUID")
+            if lost and pod is not None and scene.cluster.job_of(this) is not None:
+                return f"{unit} is {reading.verdict(record)}, but its Job and its Pod are there"
     return None
 
 
@@ -261,15 +273,15 @@ def attempts_are_within_limits(scene: Scene, old: Raw, new: Raw) -> str | None:
 
 def no_verdict_on_the_living(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Behaviour, Verdict: no verdict while the container runs, nor while it may still begin."""
-    for unit, record in _fresh(old, new):
+    for unit, record in reading.fresh(old, new):
         if any(t.running and not t.stray for t in scene.tries_of(unit)):
-            return f"{unit} is {_verdict(record)} while its program runs"
+            return f"{unit} is {reading.verdict(record)} while its program runs"
     return None
 
 
 def verdict_and_end_together(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Behaviour, Trouble: Succeeded is decided in the write that says Completed=True."""
-    rows = _conditions(new)
+    rows = reading.conditions(new)
     if rows and (rows.get("Succeeded") != "Unknown") != (rows.get("Completed") == "True"):
         return f"conditions {rows}"
     return None
@@ -278,14 +290,14 @@ def verdict_and_end_together(scene: Scene, old: Raw, new: Raw) -> str | None:
 def a_good_end_is_whole(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Behaviour, Trouble: a run succeeds when every step has."""
     states = {r.get("state") for unit, r in records(new).items() if unit != HANDLER}
-    if _conditions(new).get("Succeeded") == "True" and states != {"Succeeded"}:
+    if reading.conditions(new).get("Succeeded") == "True" and states != {"Succeeded"}:
         return f"the run succeeded with steps {states}"
     return None
 
 
 def an_end_leaves_nothing_running(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Behaviour, Trouble: Completed=True comes when all that has ended."""
-    alive = [_name(t) for t in scene.cluster.tries if t.running and not t.stray]
+    alive = [reading.name(t) for t in scene.cluster.tries if t.running and not t.stray]
     return f"the run ended while {alive} ran" if ended(new) and not ended(old) and alive else None
 
 
@@ -318,12 +330,12 @@ def the_end_is_seen_live(observed: Observed, planned: Plan) -> str | None:
 
 def no_job_is_forgotten(scene: Scene) -> str | None:
     """Correctness: a Job that is not in the status is folded in; one after the end is stopped."""
-    lost = _reason(scene.run) == "RevisionLost"  # a Job of which nobody knows what it ran
+    lost = reading.reason(scene.run) == "RevisionLost"  # a Job of which nobody knows what it ran
     for this in scene.cluster.tries:
         record = records(scene.run).get(this.unit, {})
         unknown = (record.get("tries") or 0) < this.number
         if unknown and this.began and not (this.stray or lost):
-            return f"{_name(this)} ran and is not on record"
+            return f"{reading.name(this)} ran and is not on record"
     return None
 
 
@@ -331,11 +343,11 @@ def nothing_lives_on(scene: Scene) -> str | None:
     """Correctness: a Job that turns up for a Completed run is stopped at once."""
     for m in scene.cluster.machines:
         if m.state in ("new", "waiting", "running") and scene.server.find(PODS, m.pod):
-            return f"the Pod of {_name(m.of)} is {m.state} after the end"
+            return f"the Pod of {reading.name(m.of)} is {m.state} after the end"
     for this in scene.cluster.tries:
         job = scene.server.find(JOBS, this.job)
         if job is not None and not this.pods and not job["spec"].get("suspend"):
-            return f"the Job of {_name(this)} may still make its Pod after the end"
+            return f"the Job of {reading.name(this)} may still make its Pod after the end"
     return None
 
 
@@ -362,6 +374,7 @@ STATUS_WRITTEN: Final[tuple[Callable[[Scene, Raw, Raw], str | None], ...]] = (
     success_is_earned,
     failure_is_the_programs_own,
     not_started_is_proven,
+    what_is_lost_is_gone,
     attempts_are_within_limits,
     no_verdict_on_the_living,
     verdict_and_end_together,
@@ -385,45 +398,3 @@ def hold(promises: tuple[Callable[..., str | None], ...], *args: Any) -> None:
         how = promise(*args)
         if how is not None:
             raise Violated(promise.__name__, how)
-
-
-def records(run: Raw) -> dict[Unit, Raw]:
-    """The records of a run's status by unit."""
-    status = run.get("status") or {}
-    found: dict[Unit, Raw] = {("do", s["id"]): s for s in status.get("steps") or ()}
-    if status.get("onFailure"):
-        found[HANDLER] = status["onFailure"]
-    return found
-
-
-def ended(run: Raw) -> bool:
-    """Whether Completed is True."""
-    return _conditions(run).get("Completed") == "True"
-
-
-def _fresh(old: Raw, new: Raw) -> list[tuple[Unit, Raw]]:
-    """The units that this write ends."""
-    before = records(old)
-    return [
-        (unit, record)
-        for unit, record in records(new).items()
-        if record.get("state") in _ENDED and before.get(unit, {}).get("state") not in _ENDED
-    ]
-
-
-def _conditions(run: Raw) -> dict[str, str]:
-    rows = (run.get("status") or {}).get("conditions") or ()
-    return {c["type"]: c["status"] for c in rows}
-
-
-def _reason(run: Raw) -> str:
-    rows = (run.get("status") or {}).get("conditions") or ()
-    return next((c["reason"] for c in rows if c["type"] == "Succeeded"), "")
-
-
-def _name(this: Try) -> str:
-    return f"{this.role} {this.step} try {this.number}"
-
-
-def _verdict(record: Raw) -> str:
-    return f"{record.get('state')} ({record.get('reason')})"

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from simulation.loop import StillLoop
-from simulation.server import NAMESPACE, Change, Raw, Server
+from simulation.server import Change, Raw, Server
 from workflow_do.engine.transitions import Note
 from workflow_do.runtime.api import EVENTS, JOBS, PODS, RUNS, ApiError, Listing, NotFound, Resource
 from workflow_do.runtime.execute import Executor
@@ -21,7 +21,6 @@ from workflow_do.runtime.observe import Observer
 from workflow_do.runtime.reconcile import Reconciler
 from workflow_do.runtime.status import StatusWriter
 from workflow_do.runtime.store import RunKey, Store, key_of
-
 
 _SHORTEST_WAIT: Final = timedelta(seconds=0.1)
 """As in the runtime: a time that has passed must not become a loop without a pause."""

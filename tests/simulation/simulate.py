@@ -115,6 +115,8 @@ class Simulation:
     def run(self) -> Outcome:
         """Both phases; what came of them."""
         size = len(self.scenario.steps)
+        for _ in range(self.adversary.mood.late_start):
+            self._fair_round()
         for _ in range(self.adversary.random.choice((10, 40, 60 + 20 * size, 100 + 40 * size))):
             self._unfair_move()
         self._turn_fair()
@@ -237,7 +239,8 @@ class Simulation:
             return
         troubles = self.adversary.troubles(self.cluster, self.leaders, self.adrift)
         if troubles:
-            label, act = pick.choice(troubles)
+            wanted = pick.choice(sorted({label for label, _ in troubles}))
+            label, act = pick.choice([t for t in troubles if t[0] == wanted])
             self._note(label)
             act()
 

@@ -1,0 +1,54 @@
+"""A run as its status tells: records by unit, conditions, and words for a person."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simulation.cluster import Try
+from simulation.server import Raw
+
+Unit = tuple[str, str]
+HANDLER: Final = ("onFailure", "")
+ENDED: Final = frozenset({"Succeeded", "Failed", "NotStarted", "Unknown"})
+
+
+def records(run: Raw) -> dict[Unit, Raw]:
+    """The records of a run's status by unit."""
+    status = run.get("status") or {}
+    found: dict[Unit, Raw] = {("do", s["id"]): s for s in status.get("steps") or ()}
+    if status.get("onFailure"):
+        found[HANDLER] = status["onFailure"]
+    return found
+
+
+def ended(run: Raw) -> bool:
+    """Whether Completed is True."""
+    return conditions(run).get("Completed") == "True"
+
+
+def fresh(old: Raw, new: Raw) -> list[tuple[Unit, Raw]]:
+    """The units that this write ends."""
+    before = records(old)
+    return [
+        (unit, record)
+        for unit, record in records(new).items()
+        if record.get("state") in ENDED and before.get(unit, {}).get("state") not in ENDED
+    ]
+
+
+def conditions(run: Raw) -> dict[str, str]:
+    rows = (run.get("status") or {}).get("conditions") or ()
+    return {c["type"]: c["status"] for c in rows}
+
+
+def reason(run: Raw) -> str:
+    rows = (run.get("status") or {}).get("conditions") or ()
+    return next((c["reason"] for c in rows if c["type"] == "Succeeded"), "")
+
+
+def name(this: Try) -> str:
+    return f"{this.role} {this.step} try {this.number}"
+
+
+def verdict(record: Raw) -> str:
+    return f"{record.get('state')} ({record.get('reason')})"
