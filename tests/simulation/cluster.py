@@ -4,8 +4,7 @@ Each controller acts in small moves, so that the operator can look between any t
 move comes when is not decided here. What the API shows of a Pod is what its node last reported;
 what truly became of the program stands in `Try`, which only the invariants may read. A try is
 `stray` where whoever judged its unit could not know of it: its Job was made by another process at
-the same time, or by a call that had been given up. A Lease keeps such processes apart; here they
-meet.
+the same time, or by a call that had been given up. A Lease keeps such apart; here they meet.
 
 As in Kubernetes: a Job makes one Pod (backoffLimit 0); a suspended Job deletes its Pod and keeps
 no count of it; a node enforces activeDeadlineSeconds by itself, as it last heard of it; a silent
@@ -239,10 +238,19 @@ class Cluster:
 
     def _schedule(self, m: Machine, raw: Raw) -> Iterator[Move]:
         if not m.of.fate.unschedulable:
-            yield "pod bound", lambda: self.server.update(PODS, m.pod, spec={"nodeName": "node"})
+            yield "pod bound", lambda: self._bind(m)
         elif not raw["status"].get("conditions"):
             row = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
             yield "unschedulable", lambda: self._status(m, conditions=[row])
+
+    def _bind(self, m: Machine) -> None:
+        self.server.update(PODS, m.pod, spec={"nodeName": "node"})
+        row = {
+            "type": "PodScheduled",
+            "status": "True",
+            "lastTransitionTime": stamp(self.server.now),
+        }
+        self._status(m, conditions=[row])
 
     def _reports(self, m: Machine, raw: Raw) -> Iterator[Move]:
         """What a node hears and says, while it is not silent."""
