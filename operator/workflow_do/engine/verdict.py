@@ -259,7 +259,7 @@ def _not_begun(a: Attempt, pod: PodFact) -> Verdict:
     cause, message = _cause(pod)
     deadline = a.job_created + timedelta(seconds=a.action.spec.start_deadline_seconds)
     if a.stop is not None:
-        limit = _surely_over(a, pod) or _never_acknowledged(a)
+        limit = _surely_over(a, pod) or _never_acknowledged(a, pod)
         if pod.bound and a.now >= limit:
             return Ended(StepState.UNKNOWN, Reason.NODE_LOST, "the node does not answer")
         return Going(a.stop, message, look_at=limit if pod.bound else None)
@@ -270,13 +270,16 @@ def _not_begun(a: Attempt, pod: PodFact) -> Verdict:
     return Going(cause, message, look_at=deadline)
 
 
-def _never_acknowledged(a: Attempt) -> datetime:
-    """When a Pod that its node has never spoken of is given up: as if it had begun at the last."""
+def _never_acknowledged(a: Attempt, pod: PodFact) -> datetime:
+    """When a Pod that its node has never spoken of is given up: as if it had begun at the last.
+
+    Counted from its binding: it may have waited for a node for long while nobody looked.
+    """
     spec = a.action.spec
     grace = spec.termination_grace_period_seconds
     grace = _DEFAULT_GRACE if grace is None else grace
     seconds = spec.start_deadline_seconds + spec.active_deadline_seconds + grace
-    return a.job_created + timedelta(seconds=seconds) + _KUBELET_SLACK
+    return (pod.bound_at or a.job_created) + timedelta(seconds=seconds) + _KUBELET_SLACK
 
 
 def _over_before_it_began(a: Attempt, pod: PodFact) -> Ended:
