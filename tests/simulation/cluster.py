@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from simulation.fates import Fate, Machine, Try
 from simulation.server import Raw, Server
 from workflow_do.api import names
 from workflow_do.engine.timestamps import stamp
@@ -31,72 +31,6 @@ _SLACK: Final = 25
 """So many seconds after its time is up a container is surely dead; the engine allows 30."""
 
 Move = tuple[str, Callable[[], object]]
-
-
-@dataclass
-class Fate:
-    """What is in store for a try. Fields are what goes wrong; the default is a good end."""
-
-    blocked: str = ""
-    unschedulable: bool = False
-    refused: bool = False
-    hindrance: str = ""
-    start_error: bool = False
-    hangs: bool = False
-    exit_code: int = 0
-    oom: bool = False
-    output: str = "{}"
-    traps_term: bool = False
-    vague: bool = False
-
-
-@dataclass
-class Try:
-    """One Job and what truly became of it."""
-
-    job: str
-    uid: str
-    role: str
-    step: str
-    number: int
-    needs_n: bool
-    fate: Fate
-    pods: int = 0
-    began: bool = False
-    running: bool = False
-    ended_well: bool = False
-    failed_itself: bool = False
-    exit_code: int | None = None
-    output: Any = None
-    author: object = None
-    stray: bool = False
-
-    @property
-    def unit(self) -> tuple[str, str]:
-        """Role and step."""
-        return self.role, self.step
-
-
-@dataclass
-class Machine:
-    """A Pod as its node knows it."""
-
-    pod: str
-    of: Try
-    state: str = "new"
-    started: datetime | None = None
-    deadline: int = 3600
-    dying: datetime | None = None
-    killed: str = ""
-    silent: bool = False
-    begun: datetime | None = None
-    finished: datetime | None = None
-    exit_code: int = 0
-    reason: str = ""
-    message: str = ""
-    reported: str = ""
-    phase: str = ""
-    shown: Raw = field(default_factory=dict)
 
 
 class Cluster:
@@ -244,13 +178,9 @@ class Cluster:
             yield "unschedulable", lambda: self._status(m, conditions=[row])
 
     def _bind(self, m: Machine) -> None:
-        self.server.update(PODS, m.pod, spec={"nodeName": "node"})
-        row = {
-            "type": "PodScheduled",
-            "status": "True",
-            "lastTransitionTime": stamp(self.server.now),
-        }
-        self._status(m, conditions=[row])
+        since = {"lastTransitionTime": stamp(self.server.now)}
+        row = {"type": "PodScheduled", "status": "True", **since}
+        self.server.update(PODS, m.pod, spec={"nodeName": "node"}, status={"conditions": [row]})
 
     def _reports(self, m: Machine, raw: Raw) -> Iterator[Move]:
         """What a node hears and says, while it is not silent."""
