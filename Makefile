@@ -76,6 +76,10 @@ test-unit: $(SETUP) postgres ## the fast tests: no cluster
 test-component: $(SETUP) programs ## against a real API server (the control plane alone)
 	@$(BIN)/pytest tests/component
 
+.PHONY: test-poison
+test-poison: $(SETUP) programs ## thousands of objects that nobody should make (the short form is in test-component)
+	@$(BIN)/pytest tests/poison
+
 .PHONY: test-cluster
 test-cluster: $(SETUP) programs ## the embedded cluster tool itself
 	@$(BIN)/pytest tests/cluster

@@ -8,9 +8,10 @@ it to say.
 
 from __future__ import annotations
 
+import copy
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -175,6 +176,11 @@ def encode(made: Raw) -> bytes:
     return text.encode()
 
 
+def _one_of(values: Sequence[Any], chance: random.Random) -> Any:
+    """One of them, to be spoiled further without spoiling the others."""
+    return copy.deepcopy(chance.choice(values))
+
+
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     """Every container with each of its keys or positions."""
     keys = (
@@ -195,7 +201,7 @@ def _put(made: Raw, chance: random.Random, value: Any) -> None:
 
 
 def _flip(made: Raw, chance: random.Random) -> None:
-    _put(made, chance, chance.choice(VALUES))
+    _put(made, chance, _one_of(VALUES, chance))
 
 
 def _write(made: Raw, chance: random.Random) -> None:
@@ -215,14 +221,16 @@ def _lose(made: Raw, chance: random.Random) -> None:
 def _invent(made: Raw, chance: random.Random) -> None:
     holder, _ = _somewhere(made, chance)
     if isinstance(holder, dict):
-        holder[chance.choice(["nobody", "knows", "__proto__", "$ref", ""])] = chance.choice(VALUES)
+        holder[chance.choice(["nobody", "knows", "__proto__", "$ref", ""])] = _one_of(
+            VALUES, chance
+        )
 
 
 def _bend_schema(made: Raw, chance: random.Random) -> None:
     spec = made.get("spec")
     if isinstance(spec, dict):
         at = "inputSchema" if made["kind"] == "Action" else "trigger"
-        schema = chance.choice(SCHEMAS)
+        schema = _one_of(SCHEMAS, chance)
         spec[at] = schema if at == "inputSchema" else {"type": "api", "bodySchema": schema}
 
 

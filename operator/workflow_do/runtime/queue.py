@@ -13,12 +13,12 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from workflow_do.runtime import logs
+from workflow_do.runtime.lanes import Lanes
 
 K = TypeVar("K", bound=Hashable)
 
@@ -36,32 +36,6 @@ class Backoff:
         """The delay after that many failures in a row (1 at least); `chance` is in [0, 1)."""
         full = min(self.last, self.first * 2.0 ** min(failures - 1, 30))
         return full * (1 - chance / 2)
-
-
-class Lanes(Generic[K]):
-    """Keys that wait, each once: first come, first served within a lane, one lane after another."""
-
-    def __init__(self, lane: Callable[[K], Hashable]) -> None:
-        self._lane = lane
-        self._lanes: OrderedDict[Hashable, OrderedDict[K, None]] = OrderedDict()
-
-    def __contains__(self, key: K) -> bool:
-        return key in self._lanes.get(self._lane(key), ())
-
-    def __len__(self) -> int:
-        return sum(map(len, self._lanes.values()))
-
-    def put(self, key: K) -> None:
-        """At the end of its lane; a lane that was empty comes last."""
-        self._lanes.setdefault(self._lane(key), OrderedDict())[key] = None
-
-    def take(self) -> K:
-        """The first key of the lane whose turn it is; KeyError where nothing waits."""
-        lane, keys = self._lanes.popitem(last=False)
-        key, _ = keys.popitem(last=False)
-        if keys:
-            self._lanes[lane] = keys
-        return key
 
 
 def _one_lane(_: object) -> Hashable:

@@ -122,6 +122,48 @@ def test_a_failure_is_retried_later_and_later_until_it_succeeds() -> None:
     assert waits == [0.02, 0.04, 0.08]
 
 
+def test_a_definite_no_is_asked_again_but_seldom() -> None:
+    clock, waits = Clock(), []
+
+    class Refused(Exception):
+        definite = True
+
+    async def test() -> None:
+        async def work(_: str) -> None:
+            raise Refused
+
+        keys = WorkQueue(work, clock=clock, chance=lambda: 0.0)
+        keys.add("a")
+        for _ in range(12):
+            await keys.step()
+            wait = keys.release_due()
+            assert wait is not None
+            waits.append(round(wait))
+            clock.now += wait
+            assert keys.release_due() is None
+
+    run(test)
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]
+
+
+def test_a_flood_in_one_lane_delays_another_by_one_turn() -> None:
+    done: list[str] = []
+
+    async def test() -> None:
+        async def work(key: str) -> None:
+            done.append(key)
+
+        keys = WorkQueue(work, clock=Clock(), lane=lambda key: key[0])
+        for number in range(100):
+            keys.add(f"a{number}")
+        keys.add("b0")
+        for _ in range(3):
+            await keys.step()
+
+    run(test)
+    assert done == ["a0", "b0", "a1"]
+
+
 def test_a_failure_that_says_when_is_obeyed() -> None:
     class Busy(Exception):
         retry_after = 7.0
