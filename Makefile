@@ -80,6 +80,14 @@ test-component: $(SETUP) programs ## against a real API server (the control plan
 test-poison: $(SETUP) programs ## thousands of objects that nobody should make (the short form is in test-component)
 	@$(BIN)/pytest tests/poison
 
+.PHONY: test-faults-short
+test-faults-short: $(SETUP) programs ## kill, starve and mislead an operator: the short form
+	@$(BIN)/python -m pytest tests/faults -m "not long"
+
+.PHONY: test-faults
+test-faults: $(SETUP) programs images ## the same in full, with seeded defects and a whole cluster
+	@$(BIN)/python -m pytest tests/faults -s --durations=10
+
 .PHONY: test-cluster
 test-cluster: $(SETUP) programs ## the embedded cluster tool itself
 	@$(BIN)/pytest tests/cluster
@@ -95,6 +103,7 @@ test: ## set everything up and run all tests
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-component
+	@$(MAKE) --no-print-directory test-faults-short
 	@$(MAKE) --no-print-directory test-cluster
 	@$(MAKE) --no-print-directory test-e2e
 
