@@ -103,7 +103,6 @@ test: ## set everything up and run all tests
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-component
-	@$(MAKE) --no-print-directory test-faults-short
 	@$(MAKE) --no-print-directory test-cluster
 	@$(MAKE) --no-print-directory test-e2e
 
