@@ -214,6 +214,8 @@ class Cluster:
             m.dying = self.server.now
 
     def _admit(self, m: Machine) -> None:
+        """A node takes a Pod up as it is then, deadline, deletion and all."""
+        self._hear(m)
         if m.dying is not None or m.of.fate.refused:
             m.state = m.reported = "ended"
             m.phase = "Failed"

@@ -101,7 +101,6 @@ class PodFact:
     phase: str
     container: ContainerFact
     bound: bool = False
-    bound_at: datetime | None = None
     reason: str = ""
     message: str = ""
     created: datetime | None = None
@@ -229,7 +228,6 @@ def parse_pod(raw: Raw) -> PodFact:
         phase=str(status.get("phase", "")),
         container=_parse_container(status),
         bound=bool(spec.get("nodeName")),
-        bound_at=_bound_at(status),
         reason=str(status.get("reason", "")),
         message=str(status.get("message", "")),
         created=parse_time(meta.get("creationTimestamp")),
@@ -284,14 +282,6 @@ def _unschedulable(status: Raw) -> str:
         if c.get("type") == "PodScheduled" and c.get("reason") == "Unschedulable":
             return str(c.get("message", "")) or "no node fits"
     return ""
-
-
-def _bound_at(status: Raw) -> datetime | None:
-    """When the scheduler found a node."""
-    for c in status.get("conditions") or ():
-        if c.get("type") == "PodScheduled" and c.get("status") == "True":
-            return parse_time(c.get("lastTransitionTime"))
-    return None
 
 
 def _true_conditions(status: Raw) -> dict[str, str]:

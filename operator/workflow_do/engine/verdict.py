@@ -260,9 +260,9 @@ def _not_begun(a: Attempt, pod: PodFact) -> Verdict:
     deadline = a.job_created + timedelta(seconds=a.action.spec.start_deadline_seconds)
     if a.stop is not None:
         limit = _surely_over(a, pod) or _never_acknowledged(a, pod)
-        if pod.bound and a.now >= limit:
+        if limit is not None and a.now >= limit:
             return Ended(StepState.UNKNOWN, Reason.NODE_LOST, "the node does not answer")
-        return Going(a.stop, message, look_at=limit if pod.bound else None)
+        return Going(a.stop, message, look_at=limit)
     if a.now >= deadline:
         seconds = a.action.spec.start_deadline_seconds
         why = f"not begun after {seconds} s" + (f": {message}" if message else "")
@@ -270,16 +270,15 @@ def _not_begun(a: Attempt, pod: PodFact) -> Verdict:
     return Going(cause, message, look_at=deadline)
 
 
-def _never_acknowledged(a: Attempt, pod: PodFact) -> datetime:
-    """When a Pod that its node has never spoken of is given up: as if it had begun at the last.
+def _never_acknowledged(a: Attempt, pod: PodFact) -> datetime | None:
+    """When a Pod that its node has never spoken of is given up.
 
-    Counted from its binding: it may have waited for a node for long while nobody looked.
+    A node that comes back starts what it finds, but nothing that is being deleted; so only then is
+    there an end: what it had begun unheard before that is over when its time is.
     """
-    spec = a.action.spec
-    grace = spec.termination_grace_period_seconds
-    grace = _DEFAULT_GRACE if grace is None else grace
-    seconds = spec.start_deadline_seconds + spec.active_deadline_seconds + grace
-    return (pod.bound_at or a.job_created) + timedelta(seconds=seconds) + _KUBELET_SLACK
+    if pod.deletion is None:
+        return None
+    return pod.deletion + timedelta(seconds=a.action.spec.active_deadline_seconds) + _KUBELET_SLACK
 
 
 def _over_before_it_began(a: Attempt, pod: PodFact) -> Ended:
