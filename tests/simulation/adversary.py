@@ -231,7 +231,8 @@ def _disrupted(raw: Raw) -> bool:
 
 def _disrupt(server: Server, m: Machine) -> None:
     row = {"type": "DisruptionTarget", "status": "True", "message": "drained"}
-    server.update(PODS, m.pod, status={"conditions": [row]})
+    rows = server.get(PODS, m.pod)["status"].get("conditions") or ()
+    server.update(PODS, m.pod, status={"conditions": [*rows, row]})
 
 
 def _silence(m: Machine, silent: bool) -> None:

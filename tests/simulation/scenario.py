@@ -57,7 +57,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     count = draw(st.sampled_from((1, 1, 2, 2, 2, 3, 3, 3, 4, 5, 6, 8)))
     steps = [_step(draw, at, names) for at in range(count)]
     flow: Raw = {"steps": steps}
-    limit = draw(st.sampled_from((0, 0, 0, 0, 0, 30, 600)))
+    limit = draw(st.sampled_from((0, 0, 0, 0, 600, 600, 30)))
     if limit:
         flow["activeDeadlineSeconds"] = limit
     told = draw(st.sampled_from(("no", "yes", "yes", "yes", "bad")))
@@ -107,9 +107,9 @@ def _step(draw: st.DrawFn, at: int, names: list[str]) -> Raw:
         path = f"steps.s{earlier}.output.n"
         value = f"{{{{ {path} }}}}" if kind >= 9 else f"{{{{ {path} | default(0) }}}}"
     step: Raw = {"id": f"s{at}", "action": draw(st.sampled_from(names)), "input": {"v": value}}
-    extra = draw(st.integers(0, 9))
-    if extra == 0:
+    extra = draw(st.integers(0, 7))
+    if extra == 7:
         step["retry"] = {"maxAttempts": 3, "initialDelaySeconds": 2}
-    if extra == 1:
-        step["activeDeadlineSeconds"] = draw(st.sampled_from((5, 90, 400)))
+    if extra == 6:
+        step["activeDeadlineSeconds"] = draw(st.sampled_from((400, 90, 5)))
     return step
