@@ -99,6 +99,10 @@ class Lane:
         """Start a run of the Workflow of that name."""
         await self.api.create(RUNS, self.namespace, scenario.run(name))
 
+    async def completed(self, name: str) -> bool:
+        """Whether a run has ended for good."""
+        return scenario.completed(await self.api.get(RUNS, self.namespace, name))
+
     async def ending(self, name: str, seconds: float = 60) -> Ending:
         """The end of a run, awaited; AssertionError tells how far it came."""
         began = time.monotonic()

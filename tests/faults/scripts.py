@@ -70,6 +70,24 @@ class KillAtWrite(Counting):
         self.done.set()
 
 
+class KillAtJob(Script):
+    """Ends the operator when the first Job of a step was made and nobody has written it down."""
+
+    def __init__(self, step: str, kill: Callable[[], None]) -> None:
+        self.done = asyncio.Event()
+        self._mark = f'"workflow.do/step":"{step}"'.encode()
+        self._kill = kill
+
+    def carried_out(self, call: Call, answer: Answer) -> Answer:
+        """The POST of that Job is fatal."""
+        posts = call.method == "POST" and call.plural == "jobs" and self._mark in call.body
+        if not posts or self.done.is_set():
+            return answer
+        self._kill()
+        self.done.set()
+        return Answer(BREAK, {}, b"")
+
+
 class Flaky(Script):
     """A share of all calls fails, drawn from a seed; watches are cut and told 410."""
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from faults import scenario
@@ -34,9 +34,13 @@ class AtWrite:
 
 @dataclass(frozen=True, slots=True)
 class AtTimes:
-    """Killed after so many seconds, again and again; each counts from the start before."""
+    """Killed after so many seconds, again and again; each counts from the start before.
+
+    `in_mid_run` takes the name of the run for each kill that met it on its way.
+    """
 
     seconds: tuple[float, ...]
+    in_mid_run: list[str] = field(default_factory=list, compare=False)
 
     def __str__(self) -> str:
         return f"killed after {', '.join(f'{s:.2f}' for s in self.seconds)} s"
@@ -71,7 +75,7 @@ async def undisturbed(lane: Lane, name: str = "undisturbed") -> Undisturbed:
 async def sweep(
     stage: Stage,
     expected: Ending,
-    kills: Iterable[Kill],
+    kills: Sequence[Kill],
     *,
     lanes: int,
     source: Path | None = None,
@@ -108,7 +112,7 @@ def at_every_write(expected: Undisturbed, moments: int = 2) -> list[Kill]:
     ]
 
 
-def at_random_times(seed: int, runs: int, kills: int, seconds: float) -> list[Kill]:
+def at_random_times(seed: int, runs: int, kills: int, seconds: float) -> list[AtTimes]:
     """Runs with several kills each, within that time of the start before."""
     chance = random.Random(seed)
     return [AtTimes(tuple(chance.uniform(0, seconds) for _ in range(kills))) for _ in range(runs)]
@@ -148,6 +152,8 @@ async def _at_times(lane: Lane, name: str, kill: AtTimes) -> Ending:
     await lane.begin(name)
     for seconds in kill.seconds:
         await asyncio.sleep(seconds)
+        if not await lane.completed(name):
+            kill.in_mid_run.append(name)
         lane.process.kill()
         await lane.start(ready=False)
     return await _settled(lane, name)

@@ -6,13 +6,14 @@ operator that keeps its promises, something for one with a seeded defect.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from faults import scenario
 from faults.gate import Gate
 from faults.lane import Ending, Lane, Stage
-from faults.scripts import Flaky, Jumbled, Remembering, Silent, Stale
+from faults.scripts import Flaky, Jumbled, KillAtJob, Remembering, Silent, Stale
 from support.proxy import Script
 from workflow_do.api import names
 from workflow_do.runtime.api import JOBS, PODS, RUNS, Raw, Resource
@@ -170,6 +171,19 @@ def while_down(befalls: Callable[[Lane], Awaitable[None]]) -> Trial:
         return _lost(await lane.ending(RUN), stage.created(lane.namespace, RUN))
 
     return trial
+
+
+async def never_written_down(stage: Stage, lane: Lane, expected: Ending) -> list[str]:
+    """Killed between a Job's POST and the status; the Job ends and is deleted meanwhile."""
+    script = KillAtJob(STEP, lane.process.kill)
+    await lane.define(RUN)
+    lane.script(script)
+    await lane.begin(RUN)
+    async with asyncio.timeout(30):
+        await script.done.wait()
+    await job_deleted(lane)
+    await lane.start(ready=False)
+    return _lost(await lane.ending(RUN), stage.created(lane.namespace, RUN))
 
 
 def _lost(ending: Ending, created: Mapping[str, int]) -> list[str]:
