@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,6 @@ from workflow_do.engine.identity import Role, Unit, job_name
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(240)]
 SEED = 7
-_numbers = itertools.count(1)
 
 
 def test_spoiled_objects_of_all_kinds_do_no_harm(tmp_path: Path) -> None:
@@ -77,6 +76,31 @@ def owned_by(kind: str, api_version: str, owner: dict[str, Any]) -> list[dict[st
 
 
 POD_SPEC = {"restartPolicy": "Never", "containers": [{"name": "action", "image": "x:1"}]}
+
+
+def test_a_body_of_many_levels_blinds_nobody(
+    server: ApiServer, kubelet: Kubelet, flow: str, tmp_path: Path
+) -> None:
+    """The API server stores it; Python's readers of JSON cannot read it."""
+    deep = {"apiVersion": "workflow.do/v1alpha1", "kind": "WorkflowRun"}
+    spec = {"workflowName": flow, "trigger": {"body": "DEEP"}}
+    text = json.dumps({**deep, "metadata": {"name": "deep"}, "spec": spec})
+    file = tmp_path / "deep.json"
+    file.write_text(text.replace('"DEEP"', "[" * 5_000 + "]" * 5_000), encoding="utf-8")
+    path = f"/apis/workflow.do/v1alpha1/namespaces/{server.namespace}/workflowruns"
+    with operating(server.kubeconfig, server.namespace, tmp_path / "operator.log") as process:
+        server.kubectl("create", "--raw", path, "-f", str(file))
+        server.kubectl("wait", "wfr/deep", "--for=condition=Completed", "--timeout=20s")
+        process.stop()
+        process.start()
+        run = start(server, flow)
+        kubelet.perform(run, "one", {})
+        kubelet.perform(run, "two", {})
+        assert verdict(server, run) == ("True", "Succeeded")
+        assert jobs(server, "deep") == []
+        assert log_faults(process) == []
+    assert "RunInvalid" in shown(server, "get")
+    assert "RunInvalid" in shown(server, "get", "deep")
 
 
 @pytest.mark.usefixtures("operator")
@@ -194,8 +218,11 @@ def test_strange_outputs_are_refused_or_kept_as_data(server: ApiServer, kubelet:
     for run, value in good.items():
         assert verdict(server, run) == ("True", "Succeeded")
         assert record(server, run, 0)["output"] == value
-        for words in (("get",), ("watch",), ("get", "-o", "yaml"), ("get", "-o", "json")):
-            assert raw_controls(shown(server, *words, run)) == set()
+    for words in (("get",), ("watch",), ("get", "-o", "yaml"), ("get", "-o", "json")):
+        for run in list(good)[:1]:
+            text = shown(server, *words, run)
+            assert "red" in text
+            assert raw_controls(text) == set()
     assert raw_controls(shown(server, "get")) == set()
 
 

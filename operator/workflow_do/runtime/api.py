@@ -7,6 +7,7 @@ guard before everything that writes, so that no writer can forget to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,6 +25,8 @@ _AT_ONCE: Final = 16
 """Calls under way. More of them do not make a busy API server quicker, but they keep the event loop
 from the watches."""
 _MESSAGE_CHARS: Final = 500
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_NAME_CHARS: Final = 253
 _TOO_LARGE: Final = ("etcdserver: request is too large", "message larger than max")
 """What the API server says of an object that its store does not take: as a 500, but for good."""
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -133,7 +136,9 @@ class Api:
         await self._session.close()
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Raw:
-        """One object."""
+        """One object. Raises NotFound, unasked, for a name that no object of ours can have."""
+        if not is_name(name):
+            raise NotFound(f"nothing can be called {name[:80]!r}")
         return await self._call("GET", resource.path(namespace, name))
 
     async def find(self, resource: Resource, namespace: str, name: str) -> Raw | None:
@@ -271,6 +276,13 @@ def _namespace_of(path: str) -> str:
 def _delete_options(**more: object) -> Raw:
     kind = {"apiVersion": "v1", "kind": "DeleteOptions"}
     return {**kind, "propagationPolicy": "Background", **more}
+
+
+def is_name(text: str) -> bool:
+    """Whether an object that this operator reads can be called so. What comes from an object that
+    was never checked must not become a path or a selector.
+    """
+    return len(text) <= _NAME_CHARS and _NAME.fullmatch(text) is not None
 
 
 def version_of(raw: Mapping[str, Any]) -> int:

@@ -35,6 +35,7 @@ from workflow_do.runtime.api import (
     NotFound,
     Refused,
     Unavailable,
+    is_name,
 )
 from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, Raw
 from workflow_do.runtime.queue import Backoff, WorkQueue
@@ -95,6 +96,8 @@ class Housekeeper:
 
     def news(self, namespace: str, workflow: str) -> None:
         """A run has ended or is gone, or the Workflow has changed."""
+        if not is_name(workflow):
+            return  # of a run that was never checked: no such Workflow can be
         self.queue.add_after(WorkflowKey(namespace, workflow), SETTLE_SECONDS)
 
     async def _first_look(self) -> None:

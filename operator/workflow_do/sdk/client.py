@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from workflow_do.api import names
+from workflow_do.engine.nesting import shallow
 from workflow_do.sdk.connect import Connection
 from workflow_do.sdk.errors import Call, NotInstalled, ServerError, VersionExpired, refusal
 
@@ -197,7 +198,7 @@ class Client:
             method, path, call, query=query, body=body, content_type=content_type
         )
         try:
-            data: Object = json.loads(answer.data)
+            data: Object = json.loads(shallow(answer.data))
         except HTTPError as error:
             raise self._connection.unreachable(error, call) from None
         except ValueError:
@@ -228,7 +229,7 @@ class Client:
 
 def _event(line: bytes, call: Call) -> Object:
     try:
-        event: Object = json.loads(line)
+        event: Object = json.loads(shallow(line))
     except ValueError:
         raise ServerError(f"the answer to {call} broke off within a line; try again") from None
     return event

@@ -163,3 +163,16 @@ def test_so_many_calls_at_once_and_no_more() -> None:
 
     call(answer, work)
     assert most == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "../secrets/x", "a?watch=1", "a%2fb", "A", "x" * 254, "a\n"]
+)
+def test_a_name_that_nothing_can_have_is_not_asked_for(name: str) -> None:
+    """An empty one would read all objects, one with a slash something else."""
+
+    async def another(_: web.Request) -> web.Response:
+        return web.json_response({"metadata": {"name": "another"}})
+
+    assert call(another, lambda api: api.find(RUNS, "team", name)) is None
+    assert call(another, lambda api: api.find(RUNS, "team", "a.b-1")) is not None

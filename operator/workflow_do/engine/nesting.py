@@ -1,0 +1,55 @@
+"""JSON cut to a depth that every reader and writer of a Python process can take.
+
+The API server stores free-form values (the body of a trigger, a step's input) up to 10,000 levels
+deep; Python's readers give up at some hundred, and one such object in a list or a watch would
+blind its reader for all others. What lies deeper than `DEPTH` is therefore replaced by a word
+before anything is parsed. A run that is deeper than what is left is refused (`facts`), and so are
+templates and schemas by limits of their own, so nothing is ever done with a part of an object.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import orjson
+
+DEPTH: Final = 200
+"""Levels of a whole answer. Above the limit for a spec or a status with its list or watch event
+around it; below the 254 levels that orjson writes."""
+CUT: Final = f"(nested more than {DEPTH} deep)"
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]+|[\]}]+')
+
+
+def shallow(content: bytes) -> bytes:
+    """The same JSON, without what lies too deep; anything else than JSON as it is."""
+    if content.count(b"{") + content.count(b"[") <= DEPTH or _fits(content):
+        return content
+    return _cut(content)
+
+
+def _fits(content: bytes) -> bool:
+    """By the two limits of orjson (1,024 levels read, 254 written): far quicker than counting."""
+    try:
+        orjson.dumps(orjson.loads(content))
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return False
+    return True
+
+
+def _cut(content: bytes) -> bytes:
+    parts, level, kept, word = list[bytes](), 0, 0, orjson.dumps(CUT)
+    for token in _TOKENS.finditer(content):
+        sign = content[token.start()]
+        many = token.end() - token.start()
+        if sign in b"{[":
+            if level <= DEPTH < level + many:
+                parts += (content[kept : token.start() + DEPTH - level], word)
+            level += many
+        elif sign in b"}]":
+            if level - many <= DEPTH < level:
+                kept = token.start() + level - DEPTH
+            level -= many
+    if level > DEPTH:
+        return content  # cut off in the middle: no JSON
+    return b"".join((*parts, content[kept:]))
