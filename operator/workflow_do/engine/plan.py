@@ -56,7 +56,7 @@ def _decide(observed: Observed, now: datetime) -> Plan:
     if isinstance(definition, Problem):
         return _without_definition(observed, definition, now)
     if isinstance(definition, Pinning):
-        return _pin(run, definition, now)
+        return _pin(observed, definition, now)
     return _advance(observed, definition, now)
 
 
@@ -95,8 +95,11 @@ def _lost(observed: Observed, why: Problem, now: datetime) -> Plan:
     return Plan(report.lost(run, why, now))
 
 
-def _pin(run: Run, pinning: Pinning, now: datetime) -> Plan:
+def _pin(observed: Observed, pinning: Pinning, now: datetime) -> Plan:
     """Store the revision, then write its name down; the first Job comes after that."""
+    run = observed.run
+    if run.status.revision_name is not None and not observed.live:
+        return Plan(run.status, needs_live=True)  # pinned before, to one that is gone
     if run.deleting:
         return Plan(run.status)
     if limits.cancelled(run):
