@@ -72,6 +72,14 @@ programs: ## build Kubernetes and its tools into the cache (minutes, the first t
 test-unit: $(SETUP) postgres ## the fast tests: no cluster
 	@$(BIN)/pytest tests/unit
 
+RUNS         ?= 5000
+SEED         ?= 0
+
+.PHONY: test-simulation
+test-simulation: $(SETUP) ## thousands of simulated runs (RUNS=… SEED=…), and seeded defects they find
+	@PYTHONPATH=tests $(BIN)/python -m simulation --runs $(RUNS) --seed $(SEED)
+	@$(BIN)/pytest tests/simulation
+
 .PHONY: test-component
 test-component: $(SETUP) programs ## against a real API server (the control plane alone)
 	@$(BIN)/pytest tests/component
@@ -102,6 +110,7 @@ test-e2e: $(SETUP) programs images ## on a whole cluster, with the operator inst
 test: ## set everything up and run all tests
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-simulation
 	@$(MAKE) --no-print-directory test-component
 	@$(MAKE) --no-print-directory test-cluster
 	@$(MAKE) --no-print-directory test-e2e
