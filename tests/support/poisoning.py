@@ -216,9 +216,12 @@ async def campaign(plane: Plane, process: OperatorProcess, objects: list[Spoiled
 
 
 def log_faults(process: OperatorProcess) -> list[str]:
-    """Lines of its log that tell of something nobody foresaw."""
-    rows = [json.loads(li) for li in process.text().splitlines() if li.startswith("{")]
-    strange = [li for li in process.text().splitlines() if li and not li.startswith("{")]
+    """Lines of its log that tell of something nobody foresaw; of the API server's first moments
+    with a changed definition everybody knows.
+    """
+    lines = [li for li in process.text().splitlines() if "storage is (re)initializing" not in li]
+    rows = [json.loads(li) for li in lines if li.startswith("{")]
+    strange = [li for li in lines if li and not li.startswith("{")]
     faults = [r for r in rows if r.get("level") in ("error", "critical") or "exception" in r]
     return strange + [json.dumps(row)[:2000] for row in faults]
 
