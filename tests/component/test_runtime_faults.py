@@ -252,6 +252,18 @@ def test_a_status_that_lacks_a_default_is_written_whole(server: ApiServer) -> No
     on_stage(server, work)
 
 
+def test_where_there_is_nothing_to_say_nothing_is_written(server: ApiServer) -> None:
+    """A run that is being deleted before it began would else be written over and over again."""
+
+    async def work(stage: Stage) -> None:
+        writer = StatusWriter(stage.api, stage.store)
+        assert await writer.write(stage.key, stage.run, RunStatus()) is Written.SAME
+        raw = await stage.api.get(RUNS, stage.key.namespace, stage.key.name)
+        assert raw["metadata"]["resourceVersion"] == stage.run.resource_version
+
+    on_stage(server, work)
+
+
 def test_a_status_that_is_invalid_is_an_error(server: ApiServer) -> None:
     async def work(stage: Stage) -> None:
         twice = {"type": "Completed", "status": "False", "reason": "Running"}

@@ -157,8 +157,8 @@ class Poisoning:
                 if ready.get("observedGeneration") != generation and name not in told:
                     found.append(f"{resource.plural}/{name}")
         for raw in (await self._api.list_all(RUNS, POISONED)).items:
-            name = raw["metadata"]["name"]
-            if not _condition(raw, "Completed") and name not in told:
+            name, going = raw["metadata"]["name"], "deletionTimestamp" in raw["metadata"]
+            if not (_condition(raw, "Completed") or name in told or going):
                 found.append(f"runs/{name}")
         return found
 

@@ -40,6 +40,8 @@ class StatusWriter:
         Raises Refused for a status that the API server does not take, Unavailable for no answer;
         after both the run is observed live.
         """
+        if new == run.status:
+            return Written.SAME  # also where nothing was ever written, and there is nothing to say
         old = {} if run.status == RunStatus() else dump(run.status)
         operations = status_patch(old, dump(new))
         if not operations:
