@@ -80,7 +80,7 @@ def _with_defect(site: Site, patch: Path) -> Path:
     """A copy of the source with the patch applied; a patch that does not apply fails the test."""
     folder = site.folder / "source"
     shutil.copytree(site.source, folder)
-    command = ["patch", "--directory", str(folder), "--strip=2", "--input", str(patch)]
-    done = subprocess.run(command, text=True, capture_output=True, timeout=30)
-    assert done.returncode == 0, f"{patch.name} does not fit the source any more: {done.stdout}"
+    command = ["git", "apply", "-C1", "--recount", "-p2", str(patch)]
+    done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=30)
+    assert done.returncode == 0, f"{patch.name} does not fit the source any more: {done.stderr}"
     return folder
