@@ -66,9 +66,9 @@ def simulate(scenario: Scenario, seed: int) -> Outcome:
             violated.add_note("\n".join(world.trace[-_TRACE:]))
             raise
         except Broken as broken:
-            violated = Violated("plan_is_total", str(broken))
-            violated.add_note("\n".join(world.trace[-_TRACE:]))
-            raise violated from broken
+            unforeseen = Violated("plan_is_total", str(broken))
+            unforeseen.add_note("\n".join(world.trace[-_TRACE:]))
+            raise unforeseen from broken
         finally:
             for leader in world.leaders:
                 leader.drop()
