@@ -204,7 +204,7 @@ async def campaign(plane: Plane, process: OperatorProcess, objects: list[Spoiled
         found = it.findings
         found.stored, found.forced = len(objects) - len(refused), len(refused) - len(impossible)
         found.impossible = len(impossible)
-        await it.explain(30 + len(objects) / 50)
+        await it.explain(30 + len(objects) / 20)
         await it.idle()
         assert process.runs(), "it has ended"
         found.memory = process.peak_memory()
