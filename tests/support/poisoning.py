@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -40,8 +41,8 @@ _AT_ONCE: Final = 8
 @dataclass(slots=True)
 class Findings:
     """What came of it. `unexplained` are objects that nothing was said of; `seconds` are those
-    that each sound run took; `idle_writes` those of the operator in `IDLE` seconds at the end;
-    `memory` is the most that it has held, in MiB.
+    that each sound run took; `restless` is what the operator still writes in `WINDOW` seconds, if
+    that is more than a `FEW`; `memory` is the most that it has held, in MiB.
     """
 
     stored: int = 0
@@ -49,11 +50,12 @@ class Findings:
     impossible: int = 0
     unexplained: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    idle_writes: int = 0
+    restless: dict[str, int] = field(default_factory=dict)
     memory: float = 0
 
 
-IDLE: Final = 5.0
+WINDOW: Final = 5.0
+FEW: Final = 30
 
 
 class Poisoning:
@@ -105,11 +107,17 @@ class Poisoning:
                 return
             await asyncio.sleep(1)
 
-    async def idle(self) -> None:
-        """Count what the operator writes where nothing is left to do."""
-        since = self._plane.audit_log.stat().st_size
-        await asyncio.sleep(IDLE)
-        self.findings.idle_writes = len(operator_writes(self._plane.audit_log, since))
+    async def rest(self, seconds: float) -> None:
+        """Wait for so long until the operator has come to rest; note what it still writes."""
+        end = time.monotonic() + seconds
+        while True:
+            since = self._plane.audit_log.stat().st_size
+            await asyncio.sleep(WINDOW)
+            writes = operator_writes(self._plane.audit_log, since)
+            kinds = Counter(f"{write.verb} {write.resource}" for write in writes)
+            self.findings.restless = dict(kinds) if len(writes) >= FEW else {}
+            if not self.findings.restless or time.monotonic() > end:
+                return
 
     async def until(self, look: Callable[[], Awaitable[object]], what: str, seconds: float) -> None:
         """Wait until a look is truthy; while the API server does not answer it is not."""
@@ -205,7 +213,7 @@ async def campaign(plane: Plane, process: OperatorProcess, objects: list[Spoiled
         found.stored, found.forced = len(objects) - len(refused), len(refused) - len(impossible)
         found.impossible = len(impossible)
         await it.explain(30 + len(objects) / 20)
-        await it.idle()
+        await it.rest(60)
         assert process.runs(), "it has ended"
         found.memory = process.peak_memory()
         await asyncio.to_thread(process.stop, seconds=5)
