@@ -1,10 +1,17 @@
-"""What holds for every test: in CI a skipped test is a failure."""
+"""What holds for every test: in CI a skipped test is a failure, and Ctrl-C works."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """A run in the background ignores SIGINT, and its children would too: Ctrl-C is tested."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)
