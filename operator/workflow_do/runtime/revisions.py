@@ -42,10 +42,15 @@ class Revisions:
         return frozenset(self._known)
 
     async def more_than(self, namespace: str, workflow: str, limit: int) -> bool:
-        """Whether there may be more than `limit` of a Workflow; asks only where that is news."""
+        """Whether there may be more than `limit` of a Workflow; asks only where that is news.
+
+        With a limit of 0 (the Workflow is gone) it always asks: a run may have come and gone
+        between two looks, and no later run will ever lead here again.
+        """
         owner = (namespace, workflow)
         named = self._named(owner)
-        if not named <= self._asked.get(owner, frozenset()) | self._known.get(owner, {}).keys():
+        known_to = self._asked.get(owner, frozenset()) | self._known.get(owner, {}).keys()
+        if limit == 0 or not named <= known_to:
             labels = f"{names.LABEL_WORKFLOW}={workflow}"
             found = await self._api.list_all(
                 REVISIONS, namespace, labels=labels, metadata_only=True
