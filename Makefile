@@ -10,6 +10,7 @@ MAKEFLAGS    += --no-builtin-rules
 
 PYTHON       ?= python3
 CLUSTER      ?= auto
+E2E_CLUSTER  ?= workflow-do-e2e
 IMAGE_PREFIX ?= localhost/workflow-do
 VENV         := .venv
 BIN          := $(VENV)/bin
@@ -102,9 +103,9 @@ test-cluster: $(SETUP) programs ## the embedded cluster tool itself
 
 .PHONY: test-e2e
 test-e2e: $(SETUP) programs images ## on a whole cluster, with the operator installed by the chart
-	@[ $(CLUSTER) = current ] || $(KIND) delete cluster --name workflow-do-e2e 2>/dev/null
+	@[ $(CLUSTER) = current ] || $(KIND) delete cluster --name $(E2E_CLUSTER) 2>/dev/null
 	@$(BIN)/python -m pytest tests/e2e --timeout=300 -o timeout_func_only=true --durations=8 \
-	  --cluster-name=workflow-do-e2e --kind-bin=$(KIND) \
+	  --cluster-name=$(E2E_CLUSTER) --kind-bin=$(KIND) \
 	  --kind-kubectl-bin=$$([ $(CLUSTER) = current ] && command -v kubectl || $(KIND) path kubectl)
 
 .PHONY: test
