@@ -137,6 +137,13 @@ class ActionSpec(Spec):
             "(it uses WORKFLOW_IDEMPOTENCY_KEY). Absent: NotIdempotent."
         ),
     ] = RetrySafety.NOT_IDEMPOTENT
+    logs_tail: Annotated[
+        bool,
+        Field(
+            description="Keep the end of the log of a failed try with the run, where all who may "
+            "read runs see it. Absent: true."
+        ),
+    ] = True
 
 
 class ActionStatus(Status):

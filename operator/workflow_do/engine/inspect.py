@@ -151,7 +151,7 @@ def _close(
 ) -> Inspection:
     """The verdict as the record of the unit; of a failure the end of its log, first."""
     pod = it.pod
-    unread = pod is not None and pod.uid not in observed.logs and _has_log(verdict, pod)
+    unread = pod is not None and pod.uid not in observed.logs and _has_log(it, verdict, pod)
     if pod is not None and unread:
         return replace(found, needs_logs={**found.needs_logs, pod.name: pod.uid})
     ended = closing.Closing(
@@ -159,15 +159,21 @@ def _close(
         record=it.record,
         verdict=verdict,
         image_id=pod.container.image_id if pod is not None else "",
-        log=observed.logs.get(pod.uid, "") if pod is not None else "",
+        log=observed.logs.get(pod.uid, "") if pod is not None and _keeps_log(it) else "",
         limit=limits.step_limit(it.unit, it.record),
     )
     return replace(found, ledger=closing.close(found.ledger, ended, observed.run.uid, now))
 
 
-def _has_log(verdict: Ended, pod: PodFact) -> bool:
+def _has_log(it: Live, verdict: Ended, pod: PodFact) -> bool:
     """A container that began, and did not succeed, has something to say."""
-    return verdict.state is not StepState.SUCCEEDED and pod.container.started is not None
+    failed = verdict.state is not StepState.SUCCEEDED and pod.container.started is not None
+    return failed and _keeps_log(it)
+
+
+def _keeps_log(it: Live) -> bool:
+    """Whether the Action lets the end of its log be seen by those who may read runs."""
+    return it.unit.action.spec.logs_tail
 
 
 def _earliest(a: datetime | None, b: datetime | None) -> datetime | None:
