@@ -35,6 +35,8 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
         kind = request.getfixturevalue("kind_cluster")
         found = Cluster(Path(kind.kubeconfig_path).absolute(), kind.name)
         found.load("operator:dev", "onboarding:dev")
+    deploy.ensure_namespace(found, deploy.SYSTEM_NAMESPACE)
+    found.kubectl("label", "namespace", deploy.SYSTEM_NAMESPACE, RESTRICTED, "--overwrite")
     deploy.install_operator(found)
     return found
 
@@ -51,8 +53,13 @@ def shared(cluster: Cluster) -> Iterator[Bench]:
     yield from _bench(cluster)
 
 
+RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+"""Every test runs where the strictest Pod Security level is enforced."""
+
+
 def _bench(cluster: Cluster) -> Iterator[Bench]:
     name = f"e2e-{uuid.uuid4().hex[:8]}"
     deploy.ensure_namespace(cluster, name)
+    cluster.kubectl("label", "namespace", name, RESTRICTED)
     yield Bench(cluster, name)
     cluster.kubectl("delete", "namespace", name, "--wait=false")

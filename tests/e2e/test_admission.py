@@ -27,17 +27,28 @@ def running_pod(bench: Bench, run: str) -> str:
     return str(bench.until("the Pod runs", look, 30))
 
 
+def limits(memory: str) -> Raw:
+    """A LimitRange on the memory of a container."""
+    return {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "memory"},
+        "spec": {"limits": [{"type": "Container", "max": {"memory": memory}}]},
+    }
+
+
 def test_a_pod_that_admission_refuses_ends_the_step_at_once(bench: Bench) -> None:
-    label = "pod-security.kubernetes.io/enforce=restricted"
-    bench.cluster.kubectl("label", "namespace", bench.namespace, label)
-    root = action("root", securityContext={"runAsUser": 0}, startDeadlineSeconds=300)
+    large = action("large", resources={"limits": {"memory": "1Gi"}}, startDeadlineSeconds=300)
     bench.apply(
-        root, action("tell", "out(given)"), workflow("flow", step("it", "root"), onFailure=TELL)
+        limits("512Mi"),
+        large,
+        action("tell", "out(given)"),
+        workflow("flow", step("it", "large"), onFailure=TELL),
     )
     run = bench.finish(bench.start("flow"), 30)
     it = record(run, "it")
     assert (it["state"], it["reason"]) == ("NotStarted", "AdmissionDenied")
-    assert "PodSecurity" in it["message"]
+    assert "maximum memory usage" in it["message"]
     assert run["status"]["onFailure"]["output"] == {"reason": "AdmissionDenied"}
 
 

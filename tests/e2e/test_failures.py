@@ -108,12 +108,6 @@ CASES = [
         "StartError",
     ),
     Case(
-        "root",
-        action("root", securityContext={"runAsUser": 0}, startDeadlineSeconds=4),
-        "NotStarted",
-        "ContainerConfig",
-    ),
-    Case(
         "no-secret",
         action(
             "no-secret",

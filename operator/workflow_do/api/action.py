@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from workflow_do.api import pod
-from workflow_do.api.base import Json, Spec, Status, keyed_by
+from workflow_do.api.base import Json, ObjectName, Spec, Status, keyed_by
 from workflow_do.api.conditions import Condition
 from workflow_do.api.retry import Retry, RetrySafety
 
@@ -73,9 +73,8 @@ class ActionSpec(Spec):
         ),
     ] = None
     service_account_name: Annotated[
-        str | None,
+        ObjectName | None,
         Field(
-            max_length=253,
             description="Run as this ServiceAccount and mount its token; absent: the Workflow's, "
             "else the namespace's default without a token.",
         ),
@@ -97,10 +96,10 @@ class ActionSpec(Spec):
         Field(max_length=20, description="Taints that are tolerated."),
     ] = None
     priority_class_name: Annotated[
-        str | None, Field(max_length=253, description="The Pod's PriorityClass.")
+        ObjectName | None, Field(description="The Pod's PriorityClass.")
     ] = None
     runtime_class_name: Annotated[
-        str | None, Field(max_length=253, description="The Pod's RuntimeClass.")
+        ObjectName | None, Field(description="The Pod's RuntimeClass.")
     ] = None
     security_context: Annotated[
         pod.SecurityContext | None, Field(description="Who the program runs as.")

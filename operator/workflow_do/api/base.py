@@ -43,6 +43,12 @@ Name = Annotated[
 ]
 """The name of an object of ours in the same namespace (a DNS label or subdomain, 63 at most)."""
 
+ObjectName = Annotated[
+    str,
+    Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"),
+]
+"""The name of an object of Kubernetes' own: a DNS subdomain, so it can name no other namespace."""
+
 
 def dump(model: BaseModel) -> dict[str, Any]:
     """The model as the JSON object users see: camelCase, unset and null fields left out."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from workflow_do.api.base import Spec
+from workflow_do.api.base import ObjectName, Spec
 
 Quantity = Annotated[
     Annotated[
@@ -31,7 +31,7 @@ Quantity = Annotated[
 class KeyRef(Spec):
     """One key of a Secret or ConfigMap in the run's namespace."""
 
-    name: Annotated[str, Field(max_length=253, description="The object's name.")]
+    name: Annotated[ObjectName, Field(description="The object's name.")]
     key: Annotated[str, Field(max_length=253, description="The key in its data.")]
     optional: Annotated[
         bool | None, Field(description="Start without the variable if the key is absent.")
@@ -69,7 +69,7 @@ class EnvVar(Spec):
 class LocalRef(Spec):
     """The name of an object in the run's namespace."""
 
-    name: Annotated[str, Field(max_length=253, description="The object's name.")]
+    name: Annotated[ObjectName, Field(description="The object's name.")]
 
 
 class EnvFromRef(LocalRef):
@@ -113,7 +113,7 @@ class KeyToPath(Spec):
 class SecretVolume(Spec):
     """A Secret's keys as files."""
 
-    secret_name: Annotated[str, Field(max_length=253, description="The Secret's name.")]
+    secret_name: Annotated[ObjectName, Field(description="The Secret's name.")]
     items: Annotated[
         tuple[KeyToPath, ...] | None, Field(max_length=100, description="Absent: every key.")
     ] = None
@@ -126,7 +126,7 @@ class SecretVolume(Spec):
 class ConfigMapVolume(Spec):
     """A ConfigMap's keys as files."""
 
-    name: Annotated[str, Field(max_length=253, description="The ConfigMap's name.")]
+    name: Annotated[ObjectName, Field(description="The ConfigMap's name.")]
     items: Annotated[
         tuple[KeyToPath, ...] | None, Field(max_length=100, description="Absent: every key.")
     ] = None
@@ -148,7 +148,7 @@ class EmptyDirVolume(Spec):
 class ClaimVolume(Spec):
     """A PersistentVolumeClaim of the run's namespace."""
 
-    claim_name: Annotated[str, Field(max_length=253, description="The claim's name.")]
+    claim_name: Annotated[ObjectName, Field(description="The claim's name.")]
     read_only: Annotated[bool | None, Field(description="Mount it read-only.")] = None
 
 
@@ -205,7 +205,7 @@ class SecurityContext(Spec):
 
     run_as_user: Annotated[
         int | None,
-        Field(ge=0, description="The user id; absent: 65532. 0 is refused by the kubelet."),
+        Field(ge=1, description="The user id; absent: 65532. Never 0, which is root."),
     ] = None
     run_as_group: Annotated[int | None, Field(ge=0, description="The group id.")] = None
     fs_group: Annotated[int | None, Field(ge=0, description="The group that owns volumes.")] = None

@@ -69,6 +69,14 @@ def _no_reserved_keys(path: str) -> Rule:
     )
 
 
+_APPARMOR: Final = Rule(
+    "spec.podMetadata.annotations",
+    "self.all(k, !k.startsWith('container.apparmor.security.beta.kubernetes.io/'))",
+    "an annotation may not choose an AppArmor profile: Pods keep the one of the container runtime",
+)
+"""Of old, Kubernetes took a profile from an annotation, `unconfined` too, and it still does."""
+
+
 def _one_of(path: str, *fields: str) -> Rule:
     given = ", ".join(f"has(self.{field})" for field in fields)
     return Rule(
@@ -105,6 +113,7 @@ ACTION: Final = (
         for owner in ("podMetadata", "jobMetadata")
         for part in ("labels", "annotations")
     ),
+    _APPARMOR,
 )
 
 WORKFLOW: Final = (

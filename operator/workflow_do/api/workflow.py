@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from workflow_do.api.action import Schema
-from workflow_do.api.base import Json, Name, Spec, Status, keyed_by
+from workflow_do.api.base import Json, Name, ObjectName, Spec, Status, keyed_by
 from workflow_do.api.conditions import Condition
 from workflow_do.api.housekeeping import Housekeeping
 from workflow_do.api.names import MAX_STEPS
@@ -97,9 +97,8 @@ class WorkflowSpec(Housekeeping):
         Field(description="New runs wait until this is false again; live ones go on."),
     ] = None
     service_account_name: Annotated[
-        str | None,
+        ObjectName | None,
         Field(
-            max_length=253,
             description="ServiceAccount of steps whose Action names none; its token is mounted.",
         ),
     ] = None
