@@ -74,7 +74,9 @@ FORBIDDEN: Final[dict[str, Any]] = {
 ACCOUNT: Final = "serviceAccountName"
 MAY_NAME_AN_ACCOUNT: Final = {"Action": {"spec"}, "Workflow": {"spec"}, "WorkflowRun": set[str]()}
 
-PLACES = [pytest.param(kind, path, id=f"{kind} {path}") for kind in WRITABLE for path in levels(kind)]
+PLACES = [
+    pytest.param(kind, path, id=f"{kind} {path}") for kind in WRITABLE for path in levels(kind)
+]
 
 
 def unknown_fields(kind: str, path: str, fields: dict[str, Any]) -> set[str]:
@@ -141,7 +143,8 @@ REFERENCES = [
     pytest.param(kind, path, id=f"{kind} {path}")
     for kind in WRITABLE
     for path in texts(kind)
-    if re.search(r"(^|[.])([a-z][A-Za-z]*Name|name|action|workflow)$", path) and path not in OWN_NAMES
+    if re.search(r"(^|[.])([a-z][A-Za-z]*Name|name|action|workflow)$", path)
+    and path not in OWN_NAMES
 ]
 
 ELSEWHERE: Final = (
