@@ -15,7 +15,17 @@ from typing import Any, Final
 from simulation.loop import StillLoop
 from simulation.server import Change, Raw, Server
 from workflow_do.engine.transitions import Note
-from workflow_do.runtime.api import EVENTS, JOBS, PODS, RUNS, ApiError, Listing, NotFound, Resource
+from workflow_do.runtime.api import (
+    EVENTS,
+    JOBS,
+    PODS,
+    RUNS,
+    ApiError,
+    Listing,
+    LogTail,
+    NotFound,
+    Resource,
+)
 from workflow_do.runtime.execute import Executor
 from workflow_do.runtime.observe import Observer
 from workflow_do.runtime.reconcile import Reconciler
@@ -93,8 +103,8 @@ class Wire:
     ) -> Raw:
         return await self._call("merge_patch", resource, name, body)
 
-    async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
-        return await self._call("log_of", PODS, pod)
+    async def log(self, namespace: str, pod: str, container: str, lines: int, most: int) -> LogTail:
+        return LogTail(await self._call("log_of", PODS, pod), False)
 
     async def _call(self, verb: str, resource: Resource, *args: Any) -> Any:
         call = Call(verb, resource, args, self._loop.create_future(), self._store)

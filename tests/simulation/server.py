@@ -56,6 +56,7 @@ class Server:
         self.job_made: Callable[[Raw], None] = lambda job: None
         self.run_written: Callable[[Raw, Raw], None] = lambda old, new: None
         self.told: dict[str, list[Raw]] = {}
+        self.logs: dict[str, str] = {}
         self.writer: Store | None = None
         self.stale = 0
         self._uids = 0
@@ -147,10 +148,10 @@ class Server:
             raise Conflict("the object has been modified", exists=False)
         return self._replace(resource, old, _merge(old, body))
 
-    def log_of(self, resource: Resource, name: str) -> str:
+    def log_of(self, resource: Resource, name: str) -> bytes:
         """GET of a Pod's log."""
         self.get(resource, name)
-        return "what the program said last\n"
+        return self.logs.get(name, "what the program said last\n").encode()
 
     def _replace(self, resource: Resource, old: Raw, new: Raw) -> Raw:
         if new == old:

@@ -32,6 +32,7 @@ from workflow_do.engine.facts import (
     parse_pod,
     parse_run,
 )
+from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.plan import plan
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import stamp
@@ -69,6 +70,7 @@ class World:
         self.pods: dict[str, Raw] = {}
         self.refusals: dict[str, Refusal] = {}
         self.logs: dict[str, str] = {}
+        self.outputs: dict[str, LogEnd] = {}
         self.original: Raw | None = None
         self.events: dict[str, tuple[str, ...]] = {}
         self.created: list[str] = []
@@ -117,6 +119,7 @@ class World:
             job_events=self.events,
             refusals=self.refusals,
             logs={p["metadata"]["uid"]: self.logs.get(n, "") for n, p in self.pods.items()},
+            log_outputs={self.pods[n]["metadata"]["uid"]: end for n, end in self.outputs.items()},
             live=live,
         )
 

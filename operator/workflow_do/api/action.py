@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -18,6 +19,25 @@ Schema = Annotated[
 """A JSON Schema (2020-12). `$ref` may only point into itself (`#/…`)."""
 
 
+class OutputSource(StrEnum):
+    """Where the program leaves its output."""
+
+    TERMINATION_MESSAGE = "TerminationMessage"
+    LOGS = "Logs"
+
+
+class Output(Spec):
+    """How the program gives its output."""
+
+    source: Annotated[
+        OutputSource,
+        Field(
+            description="TerminationMessage: the file that ACTION_OUTPUT names, up to 4,095 bytes; "
+            "Logs: the last line of the log that begins with ::output::, up to 256 KiB."
+        ),
+    ] = OutputSource.TERMINATION_MESSAGE
+
+
 class ActionSpec(Spec):
     """What the program is, what it takes and what it gives."""
 
@@ -29,6 +49,9 @@ class ActionSpec(Spec):
         Schema | None,
         Field(description="JSON Schema (2020-12) of the output; a misfit fails the step."),
     ] = None
+    output: Annotated[
+        Output, Field(description="How the program gives its output; absent: by a file.")
+    ] = Output()
     image: Annotated[str, Field(min_length=1, max_length=1024, description="The container image.")]
     image_pull_policy: Annotated[
         Literal["Always", "IfNotPresent", "Never"] | None,

@@ -55,6 +55,14 @@ MAX_INPUT_BYTES: Final = 32 * 1024
 """Linux refuses one environment string over 128 KiB; 32 KiB leaves room for the rest."""
 MAX_OUTPUT_BYTES: Final = 4096
 """The kubelet keeps the last 4,096 bytes of a termination message and says nothing."""
+OUTPUT_MARK: Final = "::output::"
+"""What the line of the log begins with that holds an output (`output.source: Logs`)."""
+MAX_LOG_OUTPUT_BYTES: Final = 256 * 1024
+OUTPUT_LOG_LINES: Final = 1000
+"""So many last lines of a log are searched for an output, as the node counts them: it stores a
+longer line in pieces of 16 KiB (a few runtimes: 8 KiB), each of which counts."""
+OUTPUT_LOG_BYTES: Final = 1024 * 1024
+"""So much of the end of a log is searched for an output: room for one, and for what follows."""
 MAX_TRIGGER_BYTES: Final = 256 * 1024
 MAX_REVISION_BYTES: Final = 768 * 1024
 """Who manages which of its fields is stored with it, and can be as large again."""

@@ -162,9 +162,15 @@ class Reason(StrEnum):
         "The program ended with 0, but its output is not one JSON object that fits outputSchema.",
         "Mend the program, or the Action's outputSchema.",
     )
+    OUTPUT_UNREADABLE = (
+        "OutputUnreadable",
+        "The program ended with 0, but its log, which holds the output, cannot be read.",
+        "It is tried for 5 minutes. Look at the node; what the program did is done.",
+    )
     OUTPUT_TOO_LARGE = (
         "OutputTooLarge",
-        "The output is 4,096 bytes or more, or the run's outputs together are over 128 KiB.",
+        "The output is 4,096 bytes or more (in a log: over 256 KiB, or too far from its end), or "
+        "the run's outputs together are over 128 KiB.",
         "Write a smaller object: a reference instead of the data.",
     )
     STATUS_TOO_LARGE = (

@@ -10,6 +10,7 @@ writes them.
              ├─ job_events  why a Job without a Pod has none
              ├─ refusals    Jobs that the API server would not take
              ├─ logs        the end of the log of Pods (by uid) that failed
+             ├─ log_outputs the end of the log of Pods (by uid) that succeeded and speak by it
              └─ live        read from the API server just now, not from a watch
 """
 
@@ -27,6 +28,7 @@ from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import RunSpec, RunStatus
 from workflow_do.engine.definition import Definition
+from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.problem import Problem, describe
 
 Raw = Mapping[str, Any]
@@ -145,6 +147,7 @@ class Observed:
     job_events: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
+    log_outputs: Mapping[str, LogEnd] = field(default_factory=dict)
     live: bool = False
 
 

@@ -35,11 +35,13 @@ class Inspection:
     needs_live: bool = False
     needs_events: frozenset[str] = frozenset()
     needs_logs: Mapping[str, str] = field(default_factory=dict)
+    needs_outputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def needs(self) -> bool:
         """Whether more must be observed before anything is decided."""
-        return self.needs_live or bool(self.needs_events) or bool(self.needs_logs)
+        more = self.needs_events or self.needs_logs or self.needs_outputs
+        return self.needs_live or bool(more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ def _attempt(observed: Observed, it: Live, now: datetime) -> Attempt:
         pod=it.pod,
         stop=find_reason(it.record.stop_reason),
         events=observed.job_events.get(it.record.job_uid or ""),
+        log=observed.log_outputs.get(it.pod.uid) if it.pod is not None else None,
+        shown=find_reason(it.record.reason),
         live=observed.live,
         now=now,
     )
@@ -116,6 +120,7 @@ def _attempt(observed: Observed, it: Live, now: datetime) -> Attempt:
 def _wait(found: Inspection, it: Live, verdict: Going) -> Inspection:
     """Still going: show what it waits for, and carry out a stop that is written down."""
     needs = {it.record.job_uid or ""} if verdict.needs_events else set()
+    speaks = {it.pod.name: it.pod.uid} if verdict.needs_output and it.pod is not None else {}
     return replace(
         found,
         live=True,
@@ -124,6 +129,7 @@ def _wait(found: Inspection, it: Live, verdict: Going) -> Inspection:
         look_at=_earliest(found.look_at, verdict.look_at),
         needs_live=found.needs_live or verdict.needs_live,
         needs_events=found.needs_events | needs,
+        needs_outputs={**found.needs_outputs, **speaks},
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from workflow_do.api import names
+from workflow_do.api.action import OutputSource
 from workflow_do.api.base import Json, dump
 from workflow_do.api.pod import ExtraMetadata
 from workflow_do.engine import identity
@@ -190,7 +191,7 @@ def _env(action: ActionDef, this: Try) -> list[dict[str, Any]]:
             rows.append({"name": var.name, "valueFrom": dump(var.value_from)})
     ours = {
         "ACTION_INPUT": encode_input(this.input),
-        "ACTION_OUTPUT": _OUTPUT_PATH,
+        **_output_place(action),
         "WORKFLOW_RUN": this.run_name,
         "WORKFLOW_STEP": this.unit.step or this.unit.role.value,
         "WORKFLOW_ATTEMPT": str(this.number),
@@ -199,6 +200,12 @@ def _env(action: ActionDef, this: Try) -> list[dict[str, Any]]:
         ),
     }
     return rows + [{"name": key, "value": _escape(value)} for key, value in ours.items()]
+
+
+def _output_place(action: ActionDef) -> dict[str, str]:
+    """A program that gives its output by its log has no file to write to."""
+    by_log = action.spec.output.source is OutputSource.LOGS
+    return {} if by_log else {"ACTION_OUTPUT": _OUTPUT_PATH}
 
 
 def _escape(value: str) -> str:

@@ -126,6 +126,7 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
             needs_live=found.needs_live,
             needs_events=found.needs_events,
             needs_logs=found.needs_logs,
+            needs_outputs=found.needs_outputs,
         )
     if found.live:
         status = report.going(run, found.ledger, now)

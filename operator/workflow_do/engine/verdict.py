@@ -17,17 +17,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from workflow_do.api.action import OutputSource
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import StepState
 from workflow_do.engine.definition import ActionDef
 from workflow_do.engine.facts import JobFact, PodFact
-from workflow_do.engine.outputs import OutputProblem, parse_output
+from workflow_do.engine.outputs import LogEnd, NotRead, OutputProblem, read_output
 
 _POD_GRACE: Final = timedelta(seconds=2)
 """How long a Job may be without a Pod before anybody asks why."""
 _KUBELET_SLACK: Final = timedelta(seconds=30)
 """After deadline and grace, how long the kubelet gets to end a container by itself."""
 _DEFAULT_GRACE: Final = 30
+_LOG_LAG: Final = timedelta(seconds=5)
+"""After the end of a container, how long its log may still be on its way to the disk."""
+_LOG_PATIENCE: Final = timedelta(seconds=300)
+"""After the end of a container, how long its log may be out of reach: as long as Kubernetes gives
+a node that does not answer."""
 _POD_MADE: Final = "Created pod:"
 """How the Job controller's Event begins that tells of a Pod."""
 _NO__POD_MADE: Final = frozenset(
@@ -50,7 +56,9 @@ _START: Final = frozenset({"StartError", "ContainerCannotRun", "RunContainerErro
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A try to be judged. `stop` is why it is being stopped, where that was decided before."""
+    """A try to be judged. `stop` is why it is being stopped, where that was decided before,
+    `shown` the reason that its record shows, `log` where its output is looked for, once read.
+    """
 
     action: ActionDef
     job_created: datetime
@@ -58,6 +66,8 @@ class Attempt:
     pod: PodFact | None
     stop: Reason | None
     events: tuple[str, ...] | None
+    log: LogEnd | None
+    shown: Reason | None
     live: bool
     now: datetime
 
@@ -71,6 +81,7 @@ class Going:
     look_at: datetime | None = None
     needs_live: bool = False
     needs_events: bool = False
+    needs_output: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +168,7 @@ def _deadline_in_doubt(a: Attempt, pod: PodFact) -> bool:
     return finished >= limit - timedelta(seconds=1)
 
 
-Rule = Callable[[Attempt, PodFact], Ended | None]
+Rule = Callable[[Attempt, PodFact], Verdict | None]
 
 
 def _deadline(a: Attempt, pod: PodFact) -> Ended | None:
@@ -223,16 +234,31 @@ def _exit_code(a: Attempt, pod: PodFact) -> Ended | None:
     )
 
 
-def _output(a: Attempt, pod: PodFact) -> Ended:
+def _output(a: Attempt, pod: PodFact) -> Verdict:
     finished = pod.container.finished
-    output = parse_output(pod.container.message)
+    by_log = a.action.spec.output.source is OutputSource.LOGS
+    output = read_output(a.log if by_log else pod.container.message)
+    if output is None:
+        return Going(a.shown, needs_output=True)
+    if isinstance(output, NotRead):
+        return _unreadable(a, finished or a.now, output.why)
     if isinstance(output, OutputProblem):
+        again = (finished or a.now) + _LOG_LAG
+        if by_log and a.now < again:
+            return Going(look_at=again)
         return Ended(StepState.UNKNOWN, output.reason, output.message, 0, finished=finished)
     schema = a.action.output
     fault = schema.check(output, "output") if schema is not None else None
     if fault is not None:
         return Ended(StepState.UNKNOWN, Reason.OUTPUT_INVALID, fault, 0, finished=finished)
     return Ended(StepState.SUCCEEDED, exit_code=0, output=output, finished=finished)
+
+
+def _unreadable(a: Attempt, finished: datetime, why: str) -> Verdict:
+    """The log is out of reach. It was once before, and the time is over: the output is lost."""
+    if a.shown is Reason.OUTPUT_UNREADABLE and a.now >= finished + _LOG_PATIENCE:
+        return Ended(StepState.UNKNOWN, a.shown, why, 0, finished=finished)
+    return Going(Reason.OUTPUT_UNREADABLE, why, look_at=a.now + _LOG_LAG)
 
 
 ENDED: Final[tuple[Rule, ...]] = (

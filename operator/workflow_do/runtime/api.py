@@ -8,7 +8,7 @@ guard before everything that writes, so that no writer can forget to.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -105,6 +105,42 @@ class Listing:
 
     items: list[Raw]
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogTail:
+    """The end of a log; `cut` where there was more before it than was asked for in bytes."""
+
+    data: bytes
+    cut: bool
+
+
+class _Tail:
+    """Reads a body that may be long and keeps its end. Not by `limitBytes`, which keeps the
+    beginning; and not as JSON, which it is not.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.kept = bytearray()
+        self.cut = False
+
+    async def read(self, answer: aiohttp.ClientResponse) -> bytes:
+        while data := await answer.content.readany():
+            self.kept += data
+            if len(self.kept) > 2 * self._most:
+                self._trim()
+        self._trim()
+        return b""
+
+    def _trim(self) -> None:
+        if len(self.kept) > self._most:
+            del self.kept[: -self._most]
+            self.cut = True
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    return await answer.read()
 
 
 def _allow() -> None:
@@ -216,11 +252,13 @@ class Api:
         query = {"labelSelector": labels}
         await self._call("DELETE", resource.path(namespace), _delete_options(), query=query)
 
-    async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
-        """The last lines of a container's log, as text."""
+    async def log(self, namespace: str, pod: str, container: str, lines: int, most: int) -> LogTail:
+        """Of the last lines of a container's log the last `most` bytes, as they are."""
         query = {"container": container, "tailLines": str(lines)}
-        content = await self._send("GET", PODS.path(namespace, pod, "log"), query=query)
-        return content.decode(errors="replace")
+        tail = _Tail(most)
+        path = PODS.path(namespace, pod, "log")
+        await self._send("GET", path, query=query, read=tail.read)
+        return LogTail(bytes(tail.kept), tail.cut)
 
     async def kinds(self) -> frozenset[str]:
         """The plurals that the API server serves in our group; empty before the CRDs are there."""
@@ -249,6 +287,7 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[bytes]] = _whole,
     ) -> bytes:
         data = orjson.dumps(body) if body is not None else None
         sent = {"Content-Type": "application/json", **(headers or {})}
@@ -259,10 +298,9 @@ class Api:
                 async with self._session.request(
                     method, self._server + path, data=data, params=query, headers=sent
                 ) as answer:
-                    content = await answer.read()
                     if answer.status < 300:
-                        return content
-                    raise _error(answer.status, answer.headers, content)
+                        return await read(answer)
+                    raise _error(answer.status, answer.headers, await answer.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             what = str(error) or type(error).__name__
             raise Unavailable(f"{method} {path}: {what}"[:_MESSAGE_CHARS]) from error

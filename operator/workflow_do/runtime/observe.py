@@ -19,6 +19,7 @@ from workflow_do.api.run import StepState
 from workflow_do.engine.definition import Definition, action_names, parse_revision
 from workflow_do.engine.facts import Observed, Pinning, Run, parse_run, spec_of
 from workflow_do.engine.ledger import of_status
+from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.pinning import pin, pin_named, pin_retry
 from workflow_do.engine.problem import Problem
 from workflow_do.runtime import logs
@@ -40,6 +41,7 @@ from workflow_do.runtime.store import Record, RunKey, Store, key_of
 
 _LOG_LINES: Final = 60
 """Of the end of a log; more than 2 KiB of it are not kept."""
+_LOG_BYTES: Final = 64 * 1024
 _logger = logs.get("observe")
 _DEFINITIONS: Final = 256
 """How many parsed revisions are kept; a live run holds on to its own besides."""
@@ -86,6 +88,12 @@ class Observer:
         found = await asyncio.gather(*(self._log(seen.run.namespace, name) for name in pods))
         return replace(seen, logs={**seen.logs, **dict(zip(pods.values(), found, strict=True))})
 
+    async def with_outputs(self, seen: Observed, pods: Mapping[str, str]) -> Observed:
+        """The same look, with the longer end of the log of these Pods (name → uid)."""
+        found = await asyncio.gather(*(self._output(seen.run.namespace, name) for name in pods))
+        read = dict(zip(pods.values(), found, strict=True))
+        return replace(seen, log_outputs={**seen.log_outputs, **read})
+
     def doubt(self, key: RunKey) -> None:
         """What is known of the run may be wrong: the next look is live."""
         self._store.doubt(key)
@@ -93,10 +101,21 @@ class Observer:
     async def _log(self, namespace: str, pod: str) -> str:
         """A log that cannot be read must not hold the run up."""
         try:
-            return await self._api.log(namespace, pod, names.CONTAINER, _LOG_LINES)
+            found = await self._api.log(namespace, pod, names.CONTAINER, _LOG_LINES, _LOG_BYTES)
         except ApiError as error:
             _logger.info("the log cannot be read", pod=f"{namespace}/{pod}", error=str(error))
             return ""
+        return found.data.decode(errors="replace")
+
+    async def _output(self, namespace: str, pod: str) -> LogEnd:
+        """What is no UTF-8 must not be mended: it would be another output."""
+        lines, most = names.OUTPUT_LOG_LINES, names.OUTPUT_LOG_BYTES
+        try:
+            found = await self._api.log(namespace, pod, names.CONTAINER, lines, most)
+        except ApiError as error:
+            _logger.info("an output cannot be read", pod=f"{namespace}/{pod}", error=str(error))
+            return LogEnd("", error=f"the log cannot be read: {error}")
+        return LogEnd(found.data.decode(errors="surrogateescape"), found.cut)
 
     async def _look(self, key: RunKey) -> tuple[Record | None, bool]:
         """Read the run, its Jobs and its Pods; None where the run is not there any more.
@@ -204,6 +223,17 @@ class Observer:
     async def _warnings(self, namespace: str, uid: str) -> tuple[str, ...]:
         found = await self._api.list_all(EVENTS, namespace, fields=f"involvedObject.uid={uid}")
         return tuple(_message(event) for event in found.items if _tells(event))
+
+
+def with_what_was_asked(again: Observed, seen: Observed) -> Observed:
+    """Another look, with what was asked for beside the first: it stays true."""
+    return replace(
+        again,
+        refusals=seen.refusals,
+        job_events=seen.job_events,
+        logs=seen.logs,
+        log_outputs=seen.log_outputs,
+    )
 
 
 def _tells(event: dict[str, Any]) -> bool:

@@ -7,7 +7,6 @@ next look follows at once, so that a run never waits for the echo of its own sta
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from workflow_do.engine.effects import Plan
@@ -20,7 +19,7 @@ from workflow_do.runtime import clock, logs
 from workflow_do.runtime.api import Refused, Unavailable
 from workflow_do.runtime.events import Recorder
 from workflow_do.runtime.execute import Executor, RunGone, Stale
-from workflow_do.runtime.observe import Observer
+from workflow_do.runtime.observe import Observer, with_what_was_asked
 from workflow_do.runtime.status import StatusWriter, Written
 from workflow_do.runtime.store import RunKey
 
@@ -112,17 +111,19 @@ class Reconciler:
             decided = plan(seen, self._now())
             unheard = decided.needs_events - seen.job_events.keys()
             unread = {p: u for p, u in decided.needs_logs.items() if u not in seen.logs}
+            silent = decided.needs_outputs.items()
+            ungiven = {p: u for p, u in silent if u not in seen.log_outputs}
             if decided.needs_live and not seen.live:
                 again = await self._observer.observe(key, live=True)
                 if not isinstance(again, Observed):
                     raise RunGone(str(key))
-                seen = replace(
-                    again, refusals=seen.refusals, job_events=seen.job_events, logs=seen.logs
-                )
+                seen = with_what_was_asked(again, seen)
             elif unheard:
                 seen = await self._observer.with_events(seen, unheard)
             elif unread:
                 seen = await self._observer.with_logs(seen, unread)
+            elif ungiven:
+                seen = await self._observer.with_outputs(seen, ungiven)
             elif decided.effects:
                 seen = await self._carry_out(key, decided, seen)
             else:

@@ -16,6 +16,7 @@ from workflow_do.runtime.api import (
     Api,
     ApiError,
     Conflict,
+    LogTail,
     NotFound,
     Refused,
     Unavailable,
@@ -66,6 +67,23 @@ def refusal(answer: Answer) -> ApiError:
     with pytest.raises(ApiError) as told:
         call(answer, lambda api: api.create(JOBS, "team", {}))
     return told.value
+
+
+def log(length: int, most: int) -> LogTail:
+    async def answer(request: web.Request) -> web.Response:
+        assert request.query == {"container": "action", "tailLines": "9"}
+        return web.Response(body=bytes(at % 251 for at in range(length)))
+
+    found = call(answer, lambda api: api.log("team", "pod", "action", 9, most))
+    assert isinstance(found, LogTail)
+    return found
+
+
+@pytest.mark.parametrize("length", [0, 1, 999, 1000, 1001, 2500, 500_000])
+def test_of_a_long_log_the_end_is_kept(length: int) -> None:
+    found = log(length, most=1000)
+    assert found.data == bytes(at % 251 for at in range(length))[-1000:]
+    assert found.cut is (length > 1000)
 
 
 @pytest.mark.parametrize("code", [400, 403, 405, 413, 415, 422])
