@@ -100,8 +100,8 @@ def test_annotations_of_the_definitions(
 ) -> None:
     found = of_kind(render(crds=crds), "CustomResourceDefinition")
 
-    assert len(found) == 4
-    assert [made["metadata"].get("annotations") for made in found] == [annotations] * 4
+    assert len(found) == 5
+    assert [made["metadata"].get("annotations") for made in found] == [annotations] * 5
 
 
 def test_the_chart_is_of_the_same_version_as_the_operator() -> None:

@@ -17,6 +17,7 @@ KINDS = {
     "Workflow": "workflows.workflow.do",
     "WorkflowRevision": "workflowrevisions.workflow.do",
     "WorkflowRun": "workflowruns.workflow.do",
+    "WorkflowApproval": "workflowapprovals.workflow.do",
 }
 CRDS = str(ROOT / "crds")
 Object = dict[str, Any]
@@ -57,7 +58,19 @@ def revision(name: str = "flow-1") -> Object:
     )
 
 
-SAMPLES = {"Action": action, "Workflow": workflow, "WorkflowRevision": revision, "WorkflowRun": run}
+def approval(name: str = "yes", **spec: Any) -> Object:
+    about = {"workflowName": "flow", "runName": "run", "runUID": "u-1", "step": "approve"}
+    says = {"decision": "Approve", "approver": "sam@example.com", "comment": "fine"}
+    return made("WorkflowApproval", name, {**about, **says, "data": {"limit": 5}, **spec})
+
+
+SAMPLES = {
+    "Action": action,
+    "Workflow": workflow,
+    "WorkflowRevision": revision,
+    "WorkflowRun": run,
+    "WorkflowApproval": approval,
+}
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -244,6 +257,10 @@ REFUSED = {
         for part in ("labels", "annotations")
         for key in ("workflow.do/run", "batch.kubernetes.io/x", "job-name", "controller-uid")
     },
+    "approval name too long": (approval("a" * 64), "may have at most 63 characters"),
+    "approval that is neither": (approval(decision="Maybe"), 'supported values: "Approve"'),
+    "approval of nobody": (approval(approver=""), "spec.approver"),
+    "approval with a list": (approval(data=[1]), "spec.data"),
     "run without a trigger": (
         made("WorkflowRun", "run", {"workflowName": "flow"}),
         "spec.trigger: Required value",
@@ -314,10 +331,20 @@ REVISION_CHANGES = {
 }
 
 
+APPROVAL_CHANGES = {
+    "other decision": [{"op": "replace", "path": "/spec/decision", "value": "Reject"}],
+    "other approver": [{"op": "replace", "path": "/spec/approver", "value": "kim@example.com"}],
+    "other run": [{"op": "replace", "path": "/spec/runUID", "value": "u-2"}],
+    "removed comment": [{"op": "remove", "path": "/spec/comment"}],
+    "removed data": [{"op": "remove", "path": "/spec/data"}],
+    "other data": [{"op": "replace", "path": "/spec/data/limit", "value": 6}],
+}
+
+
 @pytest.fixture(scope="module")
 def immutable(server: ApiServer) -> ApiServer:
-    """The server with one run and one revision, both named `fixed`."""
-    for sample in (run("fixed"), revision("fixed")):
+    """The server with a run, a revision and an approval, all named `fixed`."""
+    for sample in (run("fixed"), revision("fixed"), approval("fixed")):
         server.kubectl("create", "-f", "-", input=sample)
     return server
 
@@ -340,7 +367,14 @@ def test_the_spec_of_a_revision_never_changes(immutable: ApiServer, change: Any)
     assert "the spec of a WorkflowRevision is immutable" in refusal
 
 
-@pytest.mark.parametrize("kind", ["WorkflowRun", "WorkflowRevision"])
+@pytest.mark.parametrize("change", APPROVAL_CHANGES.values(), ids=APPROVAL_CHANGES.keys())
+def test_the_spec_of_an_approval_never_changes(immutable: ApiServer, change: Any) -> None:
+    refusal = immutable.refused(*patch("WorkflowApproval", "fixed", change))
+
+    assert "one who has decided cannot decide anew" in refusal
+
+
+@pytest.mark.parametrize("kind", ["WorkflowRun", "WorkflowRevision", "WorkflowApproval"])
 def test_labels_of_what_is_immutable_may_change(immutable: ApiServer, kind: str) -> None:
     immutable.kubectl("label", KINDS[kind], "fixed", "team=ops", "--overwrite")
 

@@ -67,7 +67,7 @@ def shown(server: ApiServer) -> ApiServer:
         server.kubectl("create", "-f", "-", input=sample("shown"))
         ready = [condition("Ready", "False", "InvalidSchema", "inputSchema: the place")]
         status = RUN_STATUS if kind == "WorkflowRun" else {"conditions": ready}
-        if kind != "WorkflowRevision":
+        if kind not in ("WorkflowRevision", "WorkflowApproval"):
             write_status(server, kind, "shown", status)
     return server
 
@@ -148,6 +148,18 @@ def test_a_state_of_a_newer_operator_can_be_written(server: ApiServer) -> None:
             False,
             {"NAME": "shown", "WORKFLOW": "flow", "REVISION": "1"},
             id="revisions",
+        ),
+        pytest.param(
+            "WorkflowApproval",
+            False,
+            {
+                "NAME": "shown",
+                "RUN": "run",
+                "STEP": "approve",
+                "DECISION": "Approve",
+                "APPROVER": "sam@example.com",
+            },
+            id="approvals",
         ),
         pytest.param(
             "WorkflowRun",

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from workflow_do.api import names, rules
 from workflow_do.api.action import ActionSpec, ActionStatus
+from workflow_do.api.approval import ApprovalSpec
 from workflow_do.api.revision import RevisionSpec
 from workflow_do.api.run import RunSpec, RunStatus
 from workflow_do.api.schema import Node, structural
@@ -120,6 +121,23 @@ DEFINITIONS: Final = (
         ),
         rules.RUN,
         (".spec.workflowName",),
+    ),
+    Definition(
+        names.APPROVAL,
+        "A WorkflowApproval is what one person has decided about a step that waits for approval. "
+        "Only who may `approve` the Workflow can make one, and only in their own name.",
+        ApprovalSpec,
+        None,
+        (
+            Column("Run", ".spec.runName", "The run that waits."),
+            Column("Step", ".spec.step", "The step that waits."),
+            Column("Decision", ".spec.decision", "Approve or Reject."),
+            Column("Approver", ".spec.approver", "Whose decision it is."),
+            Column("Comment", ".spec.comment", "Why.", wide=True),
+            _AGE,
+        ),
+        rules.APPROVAL,
+        (".spec.runName", ".spec.runUID"),
     ),
 )
 

@@ -28,6 +28,8 @@ ACTION: Final = Kind("Action", "actions", "action", "act")
 WORKFLOW: Final = Kind("Workflow", "workflows", "workflow", "wfl")
 REVISION: Final = Kind("WorkflowRevision", "workflowrevisions", "workflowrevision", "wfv")
 RUN: Final = Kind("WorkflowRun", "workflowruns", "workflowrun", "wfr")
+APPROVAL: Final = Kind("WorkflowApproval", "workflowapprovals", "workflowapproval", "wfa")
+KINDS: Final = (ACTION, WORKFLOW, REVISION, RUN, APPROVAL)
 
 LABEL_WORKFLOW: Final = f"{GROUP}/workflow"
 LABEL_RUN: Final = f"{GROUP}/run"
@@ -50,6 +52,8 @@ ANNOTATION_JOBS_DELETED: Final = f"{GROUP}/jobs-deleted"
 CONTAINER: Final = "action"
 """The name of the container that runs the action; others (injected sidecars) do not count."""
 
+MAX_NAME_CHARS: Final = 63
+"""Names stand in labels, and those end there."""
 MAX_STEPS: Final = 500
 MAX_INPUT_BYTES: Final = 32 * 1024
 """Linux refuses one environment string over 128 KiB; 32 KiB leaves room for the rest."""
@@ -72,3 +76,4 @@ MAX_INLINE_OUTPUTS_BYTES: Final = 128 * 1024
 MAX_MESSAGE_CHARS: Final = 1024
 MAX_LOGS_TAIL_BYTES: Final = 2048
 MAX_FREE_TRIES: Final = 10
+MAX_APPROVER_CHARS: Final = 256

@@ -16,7 +16,7 @@ from typing import Final
 
 from workflow_do.api import names
 
-NAME_MAX: Final = 63
+NAME_MAX: Final = names.MAX_NAME_CHARS
 WORKFLOW_NAME_MAX: Final = 50
 """Leaves room for the suffix that makes a run's name from its Workflow's."""
 UNIQUE_IDS_UP_TO: Final = 300
@@ -149,4 +149,9 @@ RUN: Final = (
         " || (has(self.desiredState) && self.desiredState == 'Cancelled')",
         "a cancelled run cannot be resumed: retry it, or create a new run",
     ),
+)
+
+APPROVAL: Final = (
+    _name_at_most(NAME_MAX, "the run's status names it"),
+    _immutable("WorkflowApproval", "one who has decided cannot decide anew"),
 )

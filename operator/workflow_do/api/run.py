@@ -168,11 +168,41 @@ class UnitStatus(Status):
     ] = None
 
 
+class Vote(Status):
+    """An approval that counted."""
+
+    approver: Annotated[str, Field(description="Whose it was.")]
+    approval_name: Annotated[str, Field(description="The WorkflowApproval.")]
+    time: Annotated[
+        str, Field(description="When it was made.", json_schema_extra={"format": "date-time"})
+    ]
+
+
 class StepStatus(UnitStatus):
     """One step of the run."""
 
     id: Annotated[str, Field(description="The step's id.")]
-    action: Annotated[str, Field(description="The Action it runs.")]
+    action: Annotated[
+        str | None, Field(description="The Action it runs; absent of a step that waits.")
+    ] = None
+    wait_until: Annotated[
+        str | None,
+        Field(
+            description="Of a step that waits: when the wait is over, or the approval expires.",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ] = None
+    approvals_required: Annotated[
+        int | None, Field(description="How many people must approve.")
+    ] = None
+    approvals: Annotated[
+        tuple[Vote, ...] | None,
+        Field(
+            max_length=10,
+            description="Who has approved so far. They count even if the objects are deleted.",
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = None
 
 
 class HandlerStatus(UnitStatus):

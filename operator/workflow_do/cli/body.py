@@ -37,6 +37,14 @@ def build_body(text: str | None, params: Sequence[str], json_params: Sequence[st
     return {**(body or {}), **given}
 
 
+def build_data(text: str | None) -> dict[str, Any] | None:
+    """The data of an approval; None when nothing was given."""
+    data = None if text is None else _json(text, "--data")
+    if data is not None and not isinstance(data, dict):
+        raise DefinitionError("--data: must be a JSON object: it becomes the step's output")
+    return data
+
+
 def _pair(pair: str, option: str) -> tuple[str, str]:
     key, equals, value = pair.partition("=")
     if not key or not equals:
@@ -48,7 +56,7 @@ def _json(text: str, place: str) -> Any:
     try:
         return json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        hint = " (for a string: quote it, or use -p)" if place != "--body" else ""
+        hint = " (for a string: quote it, or use -p)" if place not in ("--body", "--data") else ""
         raise DefinitionError(
             f"{place}: not JSON: {error.msg} at line {error.lineno}, column {error.colno}{hint}"
         ) from None
@@ -60,8 +68,8 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
-def read_text(argument: str | None, stdin: IO[str]) -> str | None:
-    """The text of `--body`: itself, `@file`, or `-` for standard input."""
+def read_text(argument: str | None, stdin: IO[str], option: str = "--body") -> str | None:
+    """The text of the option: itself, `@file`, or `-` for standard input."""
     if argument is None or not (argument == "-" or argument.startswith("@")):
         return argument
     try:
@@ -71,7 +79,7 @@ def read_text(argument: str | None, stdin: IO[str]) -> str | None:
             with Path(argument[1:]).expanduser().open(encoding="utf-8") as file:
                 text = file.read(MAX_READ_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise DefinitionError(f"--body {argument}: cannot be read: {error}") from None
+        raise DefinitionError(f"{option} {argument}: cannot be read: {error}") from None
     if len(text) > MAX_READ_BYTES:
-        raise DefinitionError(f"--body {argument}: over {MAX_READ_BYTES} bytes; pass a reference")
+        raise DefinitionError(f"{option} {argument}: over {MAX_READ_BYTES} bytes; pass a reference")
     return text

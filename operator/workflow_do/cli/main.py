@@ -17,7 +17,9 @@ from workflow_do.api import names
 from workflow_do.cli import exits
 from workflow_do.cli.options import (
     DEFAULT_TIMEOUT,
+    Comment,
     Context,
+    Data,
     GetOutput,
     Kubeconfig,
     Namespace,
@@ -25,6 +27,7 @@ from workflow_do.cli.options import (
     Output,
     RunName,
     RunOutput,
+    StepToDecide,
     Timeout,
     Wait,
     Watch,
@@ -148,6 +151,43 @@ def _control(
         from workflow_do.cli.control import control
 
         control(reach(namespace, context, kubeconfig), run, DesiredState(wanted))
+
+
+@app.command()
+def approve(
+    run: RunName,
+    step: StepToDecide = None,
+    comment: Comment = None,
+    data: Data = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Approve a step that waits for it, in your own name."""
+    with exits.told():
+        from workflow_do.cli.body import build_data, read_text
+        from workflow_do.cli.deciding import Decision, Said, say
+
+        given = build_data(read_text(data, sys.stdin, "--data"))
+        said = Said(Decision.APPROVE, step, comment, given)
+        say(reach(namespace, context, kubeconfig), run, said)
+
+
+@app.command()
+def reject(
+    run: RunName,
+    step: StepToDecide = None,
+    comment: Comment = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Reject a step that waits for approval: it ends as failed."""
+    with exits.told():
+        from workflow_do.cli.deciding import Decision, Said, say
+
+        said = Said(Decision.REJECT, step, comment)
+        say(reach(namespace, context, kubeconfig), run, said)
 
 
 @app.command()

@@ -85,6 +85,23 @@ RunName = Annotated[
     str,
     typer.Argument(metavar="RUN", help="The name of the WorkflowRun.", autocompletion=complete_run),
 ]
+StepToDecide = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[STEP]",
+        help="The step that waits; may be left out where it is the only one.",
+        autocompletion=complete_step,
+    ),
+]
+Comment = Annotated[
+    str | None, typer.Option("--comment", "-m", metavar="TEXT", help="Why; kept with the decision.")
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="JSON|@FILE|-", help="A JSON object: the step's output; - reads stdin."
+    ),
+]
 NewName = Annotated[
     str | None,
     typer.Option("--name", metavar="NAME", help="The run's name; else one is made up."),

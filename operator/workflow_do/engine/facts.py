@@ -7,6 +7,8 @@ writes them.
     Observed ── run ─────── what the user asked for, and the status as last written
              ├─ definition  the pinned revision, or why there is none
              ├─ jobs, pods  everything that carries the run's uid
+             ├─ approvals   what people have decided about the run
+             ├─ guard       whether approvals can be believed
              ├─ job_events  why a Job without a Pod has none
              ├─ refusals    Jobs that the API server would not take
              ├─ logs        the end of the log of Pods (by uid) that failed
@@ -24,6 +26,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from workflow_do.api import names
+from workflow_do.api.approval import ApprovalSpec
 from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import RunSpec, RunStatus
@@ -115,6 +118,22 @@ class PodFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalFact:
+    """A WorkflowApproval that names the run's uid; `spec` is None where it cannot be read."""
+
+    name: str
+    created: datetime | None
+    spec: ApprovalSpec | None
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What came of an attempt to approve in another's name; no `fault` where it was refused."""
+
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A definite no of the API server to a POST of a Job: HTTP code and its message."""
 
@@ -144,6 +163,8 @@ class Observed:
     definition: Definition | Pinning | Problem
     jobs: tuple[JobFact, ...] = ()
     pods: tuple[PodFact, ...] = ()
+    approvals: tuple[ApprovalFact, ...] = ()
+    guard: Guard | None = None
     job_events: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
@@ -241,6 +262,17 @@ def parse_pod(raw: Raw) -> PodFact:
         disrupted=conditions.get("DisruptionTarget", ""),
         unschedulable=_unschedulable(status),
     )
+
+
+def parse_approval(raw: Raw) -> ApprovalFact:
+    """A WorkflowApproval as an ApprovalFact."""
+    meta = _dict(raw, "metadata")
+    spec: ApprovalSpec | None
+    try:
+        spec = ApprovalSpec.model_validate(raw.get("spec"))
+    except ValidationError:
+        spec = None
+    return ApprovalFact(str(meta.get("name", "")), parse_time(meta.get("creationTimestamp")), spec)
 
 
 def parse_time(value: Json) -> datetime | None:

@@ -26,9 +26,7 @@ from workflow_do.runtime.config import ConfigError, Settings, read_settings
 from workflow_do.runtime.lease import Lease, LeaseLost
 from workflow_do.runtime.operator import Operator
 
-_KINDS: Final = frozenset(
-    kind.plural for kind in (names.ACTION, names.WORKFLOW, names.REVISION, names.RUN)
-)
+_KINDS: Final = frozenset(kind.plural for kind in names.KINDS)
 _ASK_EVERY: Final = 0.5
 _TELL_EVERY: Final = 5.0
 _GRACE: Final = 0.7

@@ -78,6 +78,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
     _on_runs(registry, operator)
     _on_definitions(registry, operator)
     _on_children(registry, operator)
+    _on_approvals(registry, operator)
 
 
 def _on_runs(registry: kopf.OperatorRegistry, operator: Operator) -> None:
@@ -112,6 +113,12 @@ def _on_children(registry: kopf.OperatorRegistry, operator: Operator) -> None:
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def on_pod(event: kopf.RawEvent, **_: Any) -> None:
         _hand_on(event, operator.pod_seen, operator.child_gone)
+
+
+def _on_approvals(registry: kopf.OperatorRegistry, operator: Operator) -> None:
+    @kopf.on.event(*OURS, names.APPROVAL.plural, registry=registry)
+    async def on_approval(event: kopf.RawEvent, **_: Any) -> None:
+        _hand_on(event, operator.approval_seen, operator.approval_gone)
 
 
 def _hand_on(event: kopf.RawEvent, seen: Taker, gone: Taker) -> None:

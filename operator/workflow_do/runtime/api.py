@@ -53,6 +53,7 @@ ACTIONS: Final = Resource(_OURS, names.ACTION.plural)
 WORKFLOWS: Final = Resource(_OURS, names.WORKFLOW.plural)
 REVISIONS: Final = Resource(_OURS, names.REVISION.plural)
 RUNS: Final = Resource(_OURS, names.RUN.plural)
+APPROVALS: Final = Resource(_OURS, names.APPROVAL.plural)
 JOBS: Final = Resource("/apis/batch/v1", "jobs")
 PODS: Final = Resource("/api/v1", "pods")
 EVENTS: Final = Resource("/api/v1", "events")
@@ -212,6 +213,12 @@ class Api:
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Raw:
         """A new object, as stored."""
         return await self._call("POST", resource.path(namespace), body)
+
+    async def try_to_create(
+        self, resource: Resource, namespace: str, body: Mapping[str, Any]
+    ) -> None:
+        """Everything that a creation goes through, but for the store (a dry run). Raises as it."""
+        await self._call("POST", resource.path(namespace), body, query={"dryRun": "All"})
 
     async def json_patch(
         self,

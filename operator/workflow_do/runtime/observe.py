@@ -1,8 +1,9 @@
 """One consistent look at a run, as the engine wants it.
 
-From the store, or live: the run first, then all its Jobs, then all its Pods, each read from the API
-server. In that order, because a Job that is listed as ended must not miss its Pod only for the Pods
-having been read before. Decides where to read, never what it means.
+From the store, or live: the run first, then all its Jobs, then all its Pods, then (while a step
+waits for them) the approvals, each read from the API server. In that order, because a Job that is
+listed as ended must not miss its Pod only for the Pods having been read before.
+Decides where to read, never what it means.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from workflow_do.engine.problem import Problem
 from workflow_do.runtime import logs
 from workflow_do.runtime.api import (
     ACTIONS,
+    APPROVALS,
     EVENTS,
     JOBS,
     PODS,
@@ -37,6 +39,7 @@ from workflow_do.runtime.api import (
     Unavailable,
     version_of,
 )
+from workflow_do.runtime.protection import try_forgery
 from workflow_do.runtime.store import Record, RunKey, Store, key_of
 
 _LOG_LINES: Final = 60
@@ -74,6 +77,7 @@ class Observer:
             definition=await self._definition(record, record.run),
             jobs=tuple(v.fact for v in record.jobs.values()),
             pods=tuple(v.fact for v in record.pods.values()),
+            approvals=tuple(v.fact for v in record.approvals.values()),
             live=live,
         )
 
@@ -93,6 +97,10 @@ class Observer:
         found = await asyncio.gather(*(self._output(seen.run.namespace, name) for name in pods))
         read = dict(zip(pods.values(), found, strict=True))
         return replace(seen, log_outputs={**seen.log_outputs, **read})
+
+    async def with_guard(self, seen: Observed) -> Observed:
+        """The same look, and whether an approval in another's name would be refused."""
+        return replace(seen, guard=await try_forgery(self._api, seen.run))
 
     def doubt(self, key: RunKey) -> None:
         """What is known of the run may be wrong: the next look is live."""
@@ -140,6 +148,10 @@ class Observer:
             record = Record(key, version_of(raw), parse_run(raw))
             version = record.version
         self._store.see_children(record, jobs, pods)
+        if record.awaits_approval:
+            of_run = f"spec.runUID={key.uid}"
+            found = await self._api.list_all(APPROVALS, key.namespace, fields=of_run)
+            self._store.see_approvals(record, found)
         return record, record.version == version
 
     async def _definition(self, record: Record, run: Run) -> Definition | Pinning | Problem:

@@ -100,6 +100,14 @@ class Operator:
         """A Job or Pod was deleted."""
         self._enqueue(self._store.forget_child(raw))
 
+    def approval_seen(self, raw: Raw) -> None:
+        """An approval was listed, made or changed."""
+        self._enqueue(self._store.see_approval(raw))
+
+    def approval_gone(self, raw: Raw) -> None:
+        """An approval was deleted."""
+        self._enqueue(self._store.forget_approval(str(raw["metadata"]["uid"])))
+
     def definition_seen(self, kind: Kind, raw: Raw) -> None:
         """A Workflow or an Action was listed, made or changed."""
         key = _definition_key(kind, raw)

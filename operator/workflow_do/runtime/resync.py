@@ -2,7 +2,7 @@
 
 Every few seconds the metadata of everything that is watched is listed and compared, by
 resourceVersion, with what the watches have brought. Where the API server stays ahead, the object
-is doubtful: the run is observed live, the definition read again. Five lists of metadata a pass,
+is doubtful: the run is observed live, the definition read again. Six lists of metadata a pass,
 however many runs there are. At the start the same comparison tells when the watches have caught
 up. Decides what is doubtful, nothing else.
 """
@@ -20,6 +20,7 @@ from workflow_do.api import names
 from workflow_do.runtime import logs
 from workflow_do.runtime.api import (
     ACTIONS,
+    APPROVALS,
     JOBS,
     PODS,
     RUNS,
@@ -93,6 +94,7 @@ class Resync:
         for namespace in self._namespaces:
             await self._runs(namespace)
             await self._children(namespace)
+            await self._approvals(namespace)
             await self._definitions(namespace)
 
     async def _catch_up(self, until: float) -> None:
@@ -144,6 +146,19 @@ class Resync:
             for record in self._store:
                 if not found.gone.isdisjoint((*record.jobs, *record.pods)):
                     self._doubt(record.key)
+
+    async def _approvals(self, namespace: str | None) -> None:
+        """Approvals that were missed: whose run they are about only the whole object tells."""
+        known = partial(self._store.approval_versions, namespace)
+        found = await self._compare(APPROVALS, namespace, known)
+        for uid in found.gone:
+            self._store.forget_approval(uid)
+        for raw in found.ahead:
+            meta = raw["metadata"]
+            whole = await self._api.find(APPROVALS, meta["namespace"], meta["name"])
+            key = self._store.see_approval(whole) if whole is not None else None
+            if key is not None:
+                self._doubtful(key)
 
     async def _definitions(self, namespace: str | None) -> None:
         for kind, resource in ((Kind.WORKFLOW, WORKFLOWS), (Kind.ACTION, ACTIONS)):

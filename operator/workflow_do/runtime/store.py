@@ -16,11 +16,14 @@ from typing import Any, Final, Generic, TypeVar
 
 from workflow_do.api import names
 from workflow_do.api.run import RunStatus
+from workflow_do.engine.approvals import awaits_approval
 from workflow_do.engine.definition import Definition
 from workflow_do.engine.facts import (
+    ApprovalFact,
     JobFact,
     PodFact,
     Run,
+    parse_approval,
     parse_job,
     parse_pod,
     parse_run,
@@ -33,7 +36,7 @@ from workflow_do.engine.retention import EndedRun, ended_run, named_revisions
 from workflow_do.runtime.api import Listing, version_of
 
 Raw = Mapping[str, Any]
-F = TypeVar("F", JobFact, PodFact)
+F = TypeVar("F", JobFact, PodFact, ApprovalFact)
 
 _TOMBSTONES: Final = 10_000
 
@@ -81,6 +84,12 @@ class Record:
     definition: Definition | None = None
     jobs: dict[str, Versioned[JobFact]] = field(default_factory=dict)
     pods: dict[str, Versioned[PodFact]] = field(default_factory=dict)
+    approvals: dict[str, Versioned[ApprovalFact]] = field(default_factory=dict)
+
+    @property
+    def awaits_approval(self) -> bool:
+        """Whether a step of the run, as last written, waits for people to decide."""
+        return isinstance(self.run, Run) and awaits_approval(self.run.status)
 
 
 class Store:
@@ -96,6 +105,7 @@ class Store:
         self._records: dict[str, Record] = {}
         self._workflows: dict[tuple[str, str], dict[str, Record]] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
+        self._approvals: dict[str, tuple[str, int]] = {}
         self.pruning: set[tuple[str, str]] = set()
 
     def __iter__(self) -> Iterator[Record]:
@@ -150,6 +160,40 @@ class Store:
         if record is None or record.run is None or self._is_buried(raw):
             return None
         return record.key if _put(record.pods, _uid(raw), raw, parse_pod(raw)) else None
+
+    def see_approval(self, raw: Raw) -> RunKey | None:
+        """A decision about a live run in its namespace; of others only the version is kept."""
+        uid = _uid(raw)
+        if uid in self._gone or not self._is_newer(raw):
+            return None
+        record = self._run_of(raw)
+        if record is None or record.run is None:
+            return None
+        return record.key if _put(record.approvals, uid, raw, parse_approval(raw)) else None
+
+    def forget_approval(self, uid: str) -> RunKey | None:
+        """A decision is gone: one that was written down before counts all the same."""
+        self._bury(uid)
+        self._approvals.pop(uid, None)
+        for record in self._records.values():
+            if record.approvals.pop(uid, None) is not None:
+                return record.key
+        return None
+
+    def approval_versions(self, namespace: str | None) -> dict[str, int]:
+        """The resourceVersions of all decisions by uid; of one namespace, or (None) of all."""
+        return {
+            uid: version
+            for uid, (where, version) in self._approvals.items()
+            if namespace in (None, where)
+        }
+
+    def see_approvals(self, record: Record, approvals: Listing) -> None:
+        """All decisions about a run, as listed: what is not among them is gone."""
+        for raw in approvals.items:
+            self._is_newer(raw)
+            _put(record.approvals, _uid(raw), raw, parse_approval(raw))
+        self._sweep(record.approvals, approvals)
 
     def forget_child(self, raw: Raw) -> RunKey | None:
         """A Job or Pod is gone."""
@@ -217,6 +261,7 @@ class Store:
         record.run = record.definition = None
         record.jobs.clear()
         record.pods.clear()
+        record.approvals.clear()
         self._history(record.key.namespace, record.workflow)
         return True
 
@@ -231,6 +276,21 @@ class Store:
         meta = raw.get("metadata") or {}
         record = self._records.get(str((meta.get("labels") or {}).get(names.LABEL_RUN_UID)))
         same = record is not None and record.key.namespace == meta.get("namespace")
+        return record if same else None
+
+    def _is_newer(self, approval: Raw) -> bool:
+        """Whether this state of it was not seen yet; it is from now on."""
+        uid, version = _uid(approval), version_of(approval)
+        if version <= self._approvals.get(uid, ("", 0))[1]:
+            return False
+        self._approvals[uid] = (sys.intern(str(approval["metadata"].get("namespace"))), version)
+        return True
+
+    def _run_of(self, approval: Raw) -> Record | None:
+        spec = approval.get("spec")
+        uid = spec.get("runUID") if isinstance(spec, Mapping) else None
+        record = self._records.get(uid) if isinstance(uid, str) else None
+        same = record is not None and record.key.namespace == approval["metadata"].get("namespace")
         return record if same else None
 
     def _is_buried(self, raw: Raw) -> bool:

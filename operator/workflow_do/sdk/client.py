@@ -45,6 +45,10 @@ ACTIONS: Final = _ours(names.ACTION)
 WORKFLOWS: Final = _ours(names.WORKFLOW)
 REVISIONS: Final = _ours(names.REVISION)
 RUNS: Final = _ours(names.RUN)
+APPROVALS: Final = _ours(names.APPROVAL)
+_REVIEWS: Final = Resource(
+    "/apis/authentication.k8s.io/v1", "selfsubjectreviews", "authentication.k8s.io"
+)
 PODS: Final = Resource("/api/v1", "pods")
 JOBS: Final = Resource("/apis/batch/v1", "jobs", "batch")
 
@@ -103,6 +107,13 @@ class Client:
         name = manifest["metadata"].get("name")
         call = Call("create", resource.plural, resource.group, namespace, name)
         return self._json("POST", resource.path(namespace), call, body=manifest)
+
+    def whoami(self) -> str:
+        """The name that the API server knows us by."""
+        call = Call("create", _REVIEWS.plural, _REVIEWS.group)
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        review = self._json("POST", _REVIEWS.path(None), call, body=body)
+        return str(review["status"]["userInfo"]["username"])
 
     def apply(
         self, resource: Resource, namespace: str, manifest: Object, manager: str, force: bool

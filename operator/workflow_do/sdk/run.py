@@ -31,6 +31,8 @@ class Unit:
     retry_time: when the next try is due, while Retrying.
     logs_tail: the end of the log of the newest failed try, 2 KiB at most.
     taken_over: it did not run here, but in the run that this one is a retry of.
+    wait_until: of a step that waits: when the wait is over, or the approval expires.
+    approved_by: who has approved so far, of the approvals_required (0: it is no approval).
     """
 
     id: str
@@ -48,6 +50,14 @@ class Unit:
     start_time: datetime | None = None
     completion_time: datetime | None = None
     output: Mapping[str, Any] | None = None
+    wait_until: datetime | None = None
+    approvals_required: int = 0
+    approved_by: tuple[str, ...] = ()
+
+    @property
+    def awaits_approval(self) -> bool:
+        """Whether it waits for people to decide."""
+        return self.state == "Running" and self.approvals_required > 0
 
     @property
     def failed(self) -> bool:
@@ -162,6 +172,9 @@ def _unit(id_: str, status: Mapping[str, Any]) -> Unit:
         start_time=parse_time(status.get("startTime")),
         completion_time=parse_time(status.get("completionTime")),
         output=status.get("output"),
+        wait_until=parse_time(status.get("waitUntil")),
+        approvals_required=status.get("approvalsRequired") or 0,
+        approved_by=tuple(str(v.get("approver")) for v in status.get("approvals") or ()),
     )
 
 
