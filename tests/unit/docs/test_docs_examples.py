@@ -9,6 +9,8 @@ import pytest
 import yaml
 from docs_pages import PAGES, ROOT, Shown, blocks, name, shown
 
+from workflow_do.api.approval import ApprovalSpec
+from workflow_do.api.names import KINDS
 from workflow_do.api.revision import RevisionSpec
 from workflow_do.api.run import RunSpec
 from workflow_do.engine.definition import (
@@ -55,6 +57,11 @@ def test_runs_are_valid(shown: Shown) -> None:
     assert RunSpec.model_validate(shown.raw["spec"]).workflow_name
 
 
+@of_kind("WorkflowApproval")
+def test_approvals_are_valid(shown: Shown) -> None:
+    assert ApprovalSpec.model_validate(shown.raw["spec"]).run_name
+
+
 @of_kind("WorkflowRevision")
 def test_revisions_are_what_the_operator_would_make(shown: Shown) -> None:
     assert isinstance(parse_revision(shown.raw), Definition)
@@ -67,7 +74,7 @@ def test_revisions_are_what_the_operator_would_make(shown: Shown) -> None:
 
 def test_every_kind_is_shown() -> None:
     kinds = {o.raw["kind"] for o in OBJECTS}
-    assert kinds == {"Action", "Workflow", "WorkflowRun", "WorkflowRevision"}
+    assert kinds == {kind.kind for kind in KINDS}
 
 
 def test_the_readme_opens_with_the_example_as_it_is_run() -> None:
