@@ -55,7 +55,11 @@ HUNGRY = "x = bytearray(300_000_000)\nx[:] = b'x' * len(x)\nout({})"
 CASES = [
     Case("exit-code", action("exit-code", "sys.exit(7)"), "Failed", "ExitCode", code=7),
     Case(
-        "input-missing", action("input-missing", inputSchema=NUMBER), "NotStarted", "InputInvalid"
+        "input-missing",
+        action("input-missing", inputSchema={"type": "object", "properties": {"all": NUMBER}}),
+        "NotStarted",
+        "InputInvalid",
+        {"all": "{{ trigger.body }}"},
     ),
     Case(
         "input-mistyped",
@@ -148,10 +152,13 @@ NEVER_BEGUN = [
     pytest.param("no-such-flow", "WorkflowNotFound", id="no-workflow"),
     pytest.param("no-action", "ActionNotFound", id="no-action"),
     pytest.param("no-root", "WorkflowNotReady", id="undefined-root"),
+    pytest.param("no-input", "WorkflowNotReady", id="required-input-missing"),
 ]
 UNUSABLE = (
     workflow("no-action", step("it", "no-such-action"), onFailure={"action": "tell"}),
     workflow("no-root", step("it", "tell", x="{{ nope }}"), onFailure={"action": "tell"}),
+    action("takes-n", inputSchema=NUMBER),
+    workflow("no-input", step("it", "takes-n"), onFailure={"action": "tell"}),
 )
 
 

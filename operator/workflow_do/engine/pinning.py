@@ -15,6 +15,7 @@ from workflow_do.api import names
 from workflow_do.api.conditions import ConditionType
 from workflow_do.api.housekeeping import HOUSEKEEPING_FIELDS
 from workflow_do.api.reasons import Reason
+from workflow_do.engine.check import check_workflow, errors, tell
 from workflow_do.engine.definition import Definition, action_names, define, parse_revision
 from workflow_do.engine.facts import Pinning, Raw, Run, spec_of
 from workflow_do.engine.identity import hash_of
@@ -30,6 +31,8 @@ def pin(
 ) -> Pinning | Problem:
     """The revision of the live Workflow and Actions (name → object; absent: not found).
 
+    What the checker has against them stops the run. Content that has a revision already was checked
+    when that was made: an operator that has learned more stops no process that works.
     Problems: WorkflowNotFound, WorkflowNotReady, ActionNotFound, ActionNotReady.
     """
     wanted = run.spec.workflow_name
@@ -46,8 +49,17 @@ def pin(
     if isinstance(definition, Problem):
         return definition
     known = any((r.get("metadata") or {}).get("name") == revision for r in revisions)
+    wrong = () if known else errors(check_workflow(wanted, content["workflow"], content["actions"]))
+    if wrong:
+        return Problem(Reason.WORKFLOW_NOT_READY, _clip(tell(wrong)))
     manifest = None if known else _manifest(run, definition, content, revisions)
     return Pinning(definition, manifest)
+
+
+def _clip(text: str) -> str:
+    """What a run's condition holds; that of the Workflow holds all of it."""
+    limit = names.MAX_MESSAGE_CHARS
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def current_revision(workflow: Raw, actions: Mapping[str, Raw]) -> str:

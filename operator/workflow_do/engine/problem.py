@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from workflow_do.api import names
 from workflow_do.api.reasons import Reason
+from workflow_do.engine.wording import violations
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,6 @@ class Problem:
 
 def describe(error: ValidationError, limit: int = 3) -> str:
     """The first violations of a model, each as `place: what is wrong`, without the values."""
-    rows = [
-        f"{'.'.join(str(p) for p in e['loc']) or 'spec'}: {e['msg']}"
-        for e in error.errors(include_input=False, include_url=False)
-    ]
+    rows = [str(violation) for violation in violations(error)]
     more = f" (and {len(rows) - limit} more)" if len(rows) > limit else ""
     return ("; ".join(rows[:limit]) + more)[: names.MAX_MESSAGE_CHARS]

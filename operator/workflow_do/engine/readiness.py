@@ -1,11 +1,12 @@
 """Whether an Action or a Workflow can be used, as its Ready condition.
 
-For people and for tools that wait; a run does not read it but judges the definitions itself.
+For people and for tools that wait; a run does not read it but judges the definitions itself, by
+the same checker. Every finding stands in the message; warnings alone leave a definition Ready.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -16,7 +17,8 @@ from workflow_do.api.action import ActionStatus
 from workflow_do.api.conditions import Condition, ConditionType
 from workflow_do.api.reasons import Reason
 from workflow_do.api.workflow import WorkflowStatus
-from workflow_do.engine.definition import define, define_action
+from workflow_do.engine.check import Finding, check_action, check_workflow, errors, tell
+from workflow_do.engine.definition import define
 from workflow_do.engine.facts import Raw, spec_of
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import stamp
@@ -27,16 +29,25 @@ S = TypeVar("S", ActionStatus, WorkflowStatus)
 def action_status(raw: Raw, now: datetime) -> ActionStatus:
     """The status of a raw Action: Ready, or what is wrong and where."""
     old = _written(ActionStatus, raw)
-    found = define_action(_name(raw), spec_of(raw))
-    return old.model_copy(update=_ready(raw, old.conditions, found, now))
+    findings = check_action(_name(raw), spec_of(raw))
+    return old.model_copy(
+        update=_ready(raw, old.conditions, findings, Reason.ACTION_NOT_READY, now)
+    )
 
 
 def workflow_status(raw: Raw, actions: Mapping[str, Raw], now: datetime) -> WorkflowStatus:
     """The status of a raw Workflow, given the raw Actions of its namespace by name."""
     old = _written(WorkflowStatus, raw)
     specs = {name: spec_of(action) for name, action in actions.items()}
-    found = define(_name(raw), spec_of(raw), specs)
-    return old.model_copy(update=_ready(raw, old.conditions, found, now))
+    findings = check_workflow(_name(raw), spec_of(raw), specs)
+    reason = _reason(raw, specs)
+    return old.model_copy(update=_ready(raw, old.conditions, findings, reason, now))
+
+
+def _reason(raw: Raw, actions: Mapping[str, Raw]) -> Reason:
+    """Why a Workflow is not Ready in a word, as its runs tell it."""
+    found = define(_name(raw), spec_of(raw), actions)
+    return found.reason if isinstance(found, Problem) else Reason.WORKFLOW_NOT_READY
 
 
 def _written(model: type[S], raw: Raw) -> S:
@@ -48,24 +59,28 @@ def _written(model: type[S], raw: Raw) -> S:
 
 
 def _ready(
-    raw: Raw, conditions: tuple[Condition, ...], found: object, now: datetime
+    raw: Raw,
+    conditions: tuple[Condition, ...],
+    findings: Sequence[Finding],
+    reason: Reason,
+    now: datetime,
 ) -> dict[str, Any]:
-    """`Ready` from what was found; of a Problem also `Stalled`, for tools that read kstatus."""
+    """`Ready` with all findings; with an error also `Stalled`, for tools that read kstatus."""
     generation = (raw.get("metadata") or {}).get("generation")
-    problem = found if isinstance(found, Problem) else None
+    stopped = bool(errors(findings))
 
     def condition(type_: str, status: str) -> Condition:
         return Condition(
             type=type_,
             status=status,
-            reason=(problem.reason if problem else Reason.READY).value,
-            message=problem.message if problem else "",
+            reason=(reason if stopped else Reason.READY).value,
+            message=tell(findings),
             observed_generation=generation,
             last_transition_time=stamp(now),
         )
 
-    rows = cond.put(conditions, condition(ConditionType.READY, "False" if problem else "True"))
-    if problem:
+    rows = cond.put(conditions, condition(ConditionType.READY, "False" if stopped else "True"))
+    if stopped:
         rows = cond.put(rows, condition(ConditionType.STALLED, "True"))
     else:
         rows = cond.drop(rows, ConditionType.STALLED)

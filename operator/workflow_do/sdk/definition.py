@@ -8,9 +8,8 @@ says. Pure; talks to no cluster.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -20,10 +19,11 @@ from workflow_do.api import names
 from workflow_do.api.action import ActionSpec
 from workflow_do.api.base import Name, Spec
 from workflow_do.api.workflow import WorkflowSpec
+from workflow_do.engine.wording import place_of, violations
 from workflow_do.sdk.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+    from workflow_do.engine.check import Finding
 
 MAX_WORKFLOW_NAME: Final = 50
 """A run's name is its Workflow's with a suffix, and is the value of a label: 63 at most."""
@@ -68,30 +68,12 @@ def define_workflow(definition: Mapping[str, Any]) -> Definition:
     what = f'Workflow "{made.name}"'
     if len(made.name) > MAX_WORKFLOW_NAME:
         raise DefinitionError(f"{what}: name: at most {MAX_WORKFLOW_NAME} characters")
-    seen: dict[str, int] = {}
-    for at, step in enumerate(made.spec["steps"]):
-        if step["id"] in seen:
-            raise DefinitionError(
-                f'{what}: steps[{at}].id: "{step["id"]}" is the id of steps[{seen[step["id"]]}] '
-                "already; every step needs its own"
-            )
-        seen[step["id"]] = at
-    _require_sound_workflow(made, what)
-    return made
-
-
-def _require_sound_workflow(made: Definition, what: str) -> None:
-    """Templates parse, names are known, the schema compiles; the Actions are the cluster's."""
     # Loads the template parser and the schema compiler, which only those who define need.
-    from workflow_do.engine.definition import action_names, define
-    from workflow_do.engine.problem import Problem
+    from workflow_do.engine.check import check_workflow
 
-    if "trigger" in (step["id"] for step in made.spec["steps"]):
-        raise DefinitionError(f"{what}: the step id `trigger` is reserved: choose another")
-    unknown = {"image": "not-known-here"}
-    found = define(made.name, made.spec, dict.fromkeys(action_names(made.spec), unknown))
-    if isinstance(found, Problem):
-        raise DefinitionError(f"{what}: {found.message}")
+    # The Actions are the cluster's, so that nothing is known of their types.
+    _require_sound(check_workflow(made.name, made.spec, {}, complete=False), what)
+    return made
 
 
 def define_action(definition: Mapping[str, Any]) -> Definition:
@@ -99,14 +81,20 @@ def define_action(definition: Mapping[str, Any]) -> Definition:
 
     Raises DefinitionError naming each place that is wrong.
     """
-    from workflow_do.engine.definition import define_action as make_ready
-    from workflow_do.engine.problem import Problem
+    from workflow_do.engine.check import check_action
 
     made = _define(names.ACTION, ActionSpec, definition)
-    found = make_ready(made.name, made.spec)
-    if isinstance(found, Problem):
-        raise DefinitionError(f'Action "{made.name}": {found.message}')
+    _require_sound(check_action(made.name, made.spec), f'Action "{made.name}"')
     return made
+
+
+def _require_sound(findings: Sequence[Finding], what: str) -> None:
+    """Raise DefinitionError with every error; a warning stops nobody."""
+    from workflow_do.engine.check import errors, tell
+
+    wrong = errors(findings)
+    if wrong:
+        raise DefinitionError(f"{what}: {tell(wrong)}")
 
 
 def _define(kind: names.Kind, model: type[Spec], definition: Mapping[str, Any]) -> Definition:
@@ -135,34 +123,8 @@ def _check(model: type[M], data: Mapping[str, Any], problems: list[str]) -> M | 
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:
-        known = _field_names(model)
-        problems += [_problem(e, known) for e in error.errors(include_url=False)]
+        problems += [str(violation) for violation in violations(error, model, values=True)]
         return None
-
-
-def _field_names(model: type[Spec]) -> list[str]:
-    """Every field name in the model and those inside it, as users write them."""
-    schema = model.model_json_schema(by_alias=True)
-    objects = [schema, *schema.get("$defs", {}).values()]
-    return sorted({name for obj in objects for name in obj.get("properties", {})})
-
-
-def _problem(error: ErrorDetails, known: list[str]) -> str:
-    place = place_of(error["loc"])
-    if error["type"] == "extra_forbidden":
-        close = get_close_matches(str(error["loc"][-1]), known, n=1)
-        return f"{place}: no such field" + (f" (did you mean {close[0]}?)" if close else "")
-    if error["type"] == "missing":
-        return f"{place}: required"
-    return f"{place}: {error['msg']}"
-
-
-def place_of(loc: Iterable[str | int]) -> str:
-    """A path as people write it: steps[1].input.email."""
-    text = ""
-    for part in loc:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "the whole"
 
 
 def _bounded(problems: list[str]) -> list[str]:
@@ -190,7 +152,7 @@ def _not_json(value: Any, error: Exception) -> str:
         elif isinstance(part, list | tuple):
             todo += [((*loc, i), inner) for i, inner in enumerate(part)]
         elif not _scalar(part):
-            return f"{place_of(loc)}: not JSON: {part!r:.80}"
+            return f"{place_of(loc) or 'the whole'}: not JSON: {part!r:.80}"
     return f"not JSON: {error}"
 
 

@@ -13,6 +13,7 @@ from workflow_do.api.approval import ApprovalSpec
 from workflow_do.api.names import KINDS
 from workflow_do.api.revision import RevisionSpec
 from workflow_do.api.run import RunSpec
+from workflow_do.engine.check import check_workflow
 from workflow_do.engine.definition import (
     ActionDef,
     Definition,
@@ -48,8 +49,10 @@ def test_actions_are_usable(shown: Shown) -> None:
 
 @of_kind("Workflow")
 def test_workflows_can_be_run(shown: Shown) -> None:
-    found = define(shown.raw["metadata"]["name"], shown.raw["spec"], actions_for(shown.page))
+    spec, actions = shown.raw["spec"], actions_for(shown.page)
+    found = define(shown.raw["metadata"]["name"], spec, actions)
     assert isinstance(found, Definition), found
+    assert [str(f) for f in check_workflow(shown.raw["metadata"]["name"], spec, actions)] == []
 
 
 @of_kind("WorkflowRun")

@@ -122,7 +122,7 @@ BAD_INPUTS = [
     pytest.param("{{ trigger.body.nope }}", "InvalidTemplate", id="undefined"),
     pytest.param("{{ trigger.body.n.x }}", "InvalidTemplate", id="field-of-a-number"),
     pytest.param("{{ 9**(9**8) }}", "InvalidTemplate", id="bomb"),
-    pytest.param("text {{ trigger.body.n }}", "InputInvalid", id="mistyped"),
+    pytest.param("{{ trigger.body.text }}", "InputInvalid", id="mistyped"),
     pytest.param("x" * (MAX_INPUT_BYTES + 1), "InputTooLarge", id="too-large"),
 ]
 
@@ -132,7 +132,7 @@ def test_an_input_that_cannot_be_ends_the_step_and_tells_somebody(value: str, re
     schema = {"properties": {"n": {"type": ["integer"]}}} if reason == "InputInvalid" else None
     extra = {"inputSchema": schema} if schema else {}
     flow = workflow(step("a", n=value), onFailure=TELL)
-    world = World(flow, action("do-it", **extra), action("tell"), body={"n": 1})
+    world = World(flow, action("do-it", **extra), action("tell"), body={"n": 1, "text": "x"})
     world.reconcile()
     assert world.status["steps"][0]["state"] == "NotStarted"
     assert world.status["steps"][0]["reason"] == reason

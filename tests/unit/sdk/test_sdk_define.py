@@ -101,7 +101,7 @@ def test_yaml_reads_back_as_the_manifest() -> None:
         pytest.param({**ONBOARDING, "steps": []}, "steps: ", id="empty-steps"),
         pytest.param(
             {**ONBOARDING, "steps": [{"id": "a", "action": "b"}, {"id": "a", "action": "c"}]},
-            'steps[1].id: "a" is the id of steps[0] already',
+            "steps[1].id: `a` is the id of steps[0] already",
             id="id-twice",
         ),
         pytest.param({**ONBOARDING, "name": "No Spaces"}, "name: ", id="bad-name"),
@@ -117,23 +117,23 @@ def test_yaml_reads_back_as_the_manifest() -> None:
         pytest.param("steps: []", "is defined by a dict", id="text"),
         pytest.param(
             with_input("{{ steps.createUser.output.id }}"),
-            "Workflow \"w\": steps[0].input.x: the step 'createUser' does not come before this one",
+            'Workflow "w": steps[0].input.x: the step `createUser` does not come before this one',
             id="itself",
         ),
         pytest.param(
             with_input("{{ steps.nobody.output.id }}"),
-            "steps[0].input.x: there is no step 'nobody' before this one",
+            "steps[0].input.x: there is no step `nobody` before this one",
             id="no-such-step",
         ),
         pytest.param(
             with_input("{{ tigger.body }}"),
-            "steps[0].input.x: 'tigger' is not defined here; there are run, steps, trigger",
+            "steps[0].input.x: `tigger` is not defined here (did you mean `trigger`?)",
             id="no-such-name",
         ),
         pytest.param(with_input("{{ 1 + }}"), "steps[0].input.x: unexpected", id="malformed"),
         pytest.param(
             {**with_input("y"), "onFailure": {"action": "n", "input": {"m": "{{ failure.x }}"}}},
-            "onFailure.input.m: failure has no 'x', only action, attempt",
+            "onFailure.input.m: `failure` has no `x`; it has `step`, `action`",
             id="handler",
         ),
         pytest.param(
@@ -169,12 +169,12 @@ def test_a_mistake_is_told_with_its_place(definition: Any, said: str) -> None:
         ),
         pytest.param(
             {"env": [{"name": "X", "value": "{{ steps.a.output }}"}]},
-            "env[0].value: 'steps' is not defined here; there are input",
+            "env[0].value: `steps` is not defined here; there are `input`",
             id="env",
         ),
         pytest.param(
             {"env": [{"name": "ACTION_INPUT", "value": "x"}]},
-            "env[0].name: 'ACTION_INPUT' is reserved",
+            "env[0].name: `ACTION_INPUT` is reserved",
             id="reserved-variable",
         ),
     ],
@@ -240,7 +240,7 @@ def test_a_body_is_refused_before_it_is_sent(body: Any, said: str) -> None:
 
 def test_places() -> None:
     assert place_of(("steps", 1, "input", "email")) == "steps[1].input.email"
-    assert place_of(()) == "the whole"
+    assert place_of(()) == ""
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan")])

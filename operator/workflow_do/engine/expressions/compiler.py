@@ -53,13 +53,14 @@ def compile_expression(source: str, path: str) -> tuple[Expression, frozenset[Re
     """The expression, and all that it refers to. Raises TemplateProblem."""
     builder = Builder(source, path, _ALLOWED, _REFUSED)
     try:
-        evaluate = builder.build(_parse(source, path), 0)
+        evaluate = builder.build(parse_expression(source, path), 0)
     except RecursionError:
         raise TemplateProblem(path, "an expression is nested too deeply") from None
     return Expression(source.strip(), evaluate), frozenset(builder.references)
 
 
-def _parse(source: str, path: str) -> nodes.Expr:
+def parse_expression(source: str, path: str) -> nodes.Expr:
+    """The expression as Jinja2's nodes, of which not all are allowed. Raises TemplateProblem."""
     if not source.strip():
         raise TemplateProblem(path, "`{{ }}` holds no expression")
     try:

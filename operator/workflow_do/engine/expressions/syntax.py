@@ -43,7 +43,7 @@ def constant(builder: Builder, node: nodes.Const, _depth: int) -> Evaluate:
 def path(builder: Builder, node: nodes.Expr, depth: int) -> Evaluate:
     """`a`, `a.b`, `a.b[0].c`: constant keys and indexes are read in one go."""
     keys: list[str | int] = []
-    while (key := _constant_key(node)) is not None:
+    while (key := constant_key(node)) is not None:
         keys.append(key)
         node = node.node  # type: ignore[attr-defined]
     keys.reverse()
@@ -62,7 +62,7 @@ def path(builder: Builder, node: nodes.Expr, depth: int) -> Evaluate:
 
 def subscript(builder: Builder, node: nodes.Getitem, depth: int) -> Evaluate:
     """`a[0]`, `a["b"]`, `a[expression]`, `a[1:3]`."""
-    if _constant_key(node) is not None:
+    if constant_key(node) is not None:
         return path(builder, node, depth)
     subject = builder.build(node.node, depth)
     if isinstance(node.arg, nodes.Slice):
@@ -225,7 +225,7 @@ def mapping(builder: Builder, node: nodes.Dict, depth: int) -> Evaluate:
     return gather
 
 
-def _constant_key(node: nodes.Expr) -> str | int | None:
+def constant_key(node: nodes.Expr) -> str | int | None:
     """The key or index of `a.b`, `a["b"]`, `a[0]`, `a[-1]`; None when it has to be computed."""
     if isinstance(node, nodes.Getattr):
         return str(node.attr)

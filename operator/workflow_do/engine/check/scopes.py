@@ -1,0 +1,109 @@
+"""What a template can see at a place, with what is known of it.
+
+Decides the names and fields of a scope and where each comes from. Mirrors what a run puts there
+(`engine/inputs.py`); the test of the scopes holds both together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from workflow_do.api.run import StepState
+from workflow_do.engine.check.shape import (
+    INTEGER,
+    NULL,
+    OBJECT,
+    STRING,
+    Field,
+    Openness,
+    Shape,
+    nullable,
+    record,
+    union,
+)
+
+Path = tuple[str | int, ...]
+
+_STRINGS: Final = replace(OBJECT, openness=Openness.OPEN, extra=STRING)
+_STRING_OR_NULL: Final = union([STRING, NULL])
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names at one place. `later`: steps that exist, but not surely before it."""
+
+    roots: Mapping[str, Shape]
+    origins: Mapping[Path, str] = field(default_factory=dict)
+    """Whose schema describes what is under a path, for people."""
+    ids: frozenset[str] = frozenset()
+    """All steps, also those that are not surely before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A step as those after it see it."""
+
+    output: Shape
+    skipped: str = ""
+    """Why its output may be null; empty: it surely has one."""
+    states: tuple[str, ...] = ("Succeeded",)
+
+
+def step_scope(
+    body: Shape, before: Mapping[str, Field], ids: frozenset[str], origins: Mapping[Path, str]
+) -> Scope:
+    """What a step's input sees: `before` are the steps surely before it, of all those `ids`."""
+    trigger = {"type": STRING, "body": body, "headers": _STRINGS, "id": _STRING_OR_NULL}
+    roots = {
+        "trigger": record(trigger),
+        "run": record({"name": STRING, "namespace": STRING, "uid": STRING}),
+        "workflow": record({"name": STRING, "revision": STRING}),
+        "steps": replace(OBJECT, fields=before, openness=Openness.CLOSED),
+    }
+    return Scope(roots, origins, ids)
+
+
+def with_roots(scope: Scope, more: Mapping[str, Shape]) -> Scope:
+    """The scope with more names."""
+    return replace(scope, roots={**scope.roots, **more})
+
+
+def item_scope(scope: Scope, item: Shape) -> Scope:
+    """What the input of a step with `forEach` sees besides."""
+    return with_roots(scope, {"item": item, "index": INTEGER})
+
+
+def failure() -> Shape:
+    """What a handler is told of the first failure."""
+    texts = ("step", "action", "reason", "message", "logsTail")
+    return record(
+        {
+            **dict.fromkeys(texts, STRING),
+            "exitCode": nullable(INTEGER, "only a program that has ended has an exit code"),
+            "attempt": INTEGER,
+        }
+    )
+
+
+def env_scope(taken: Shape) -> Scope:
+    """What the environment of an Action sees."""
+    return Scope({"input": taken}, {("input",): "inputSchema"})
+
+
+def step_field(seen: Before) -> Field:
+    """A step as a field of `steps`."""
+    output = nullable(seen.output, seen.skipped) if seen.skipped else seen.output
+    states = Shape(frozenset({"string"}), values=seen.states)
+    shape = record({"output": output, "state": states, "reason": _STRING_OR_NULL})
+    return Field(shape, required=True)
+
+
+def maybe_not_run(id_: str, seen: Before) -> Before:
+    """A step as a handler sees it: it may have failed, or never have begun."""
+    return replace(
+        seen,
+        skipped=f"`steps.{id_}.output` is null when that step has not succeeded",
+        states=tuple(state.value for state in StepState),
+    )

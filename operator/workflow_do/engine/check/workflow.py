@@ -1,0 +1,176 @@
+"""Everything that can be known to be wrong with a Workflow and its Actions before any run.
+
+Decides what is checked and in which scope, and gives all findings, not the first. Pure; knows no
+run and no cluster. An Action that is not there is one finding, and its types stay silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workflow_do.api.action import ActionSpec
+from workflow_do.api.workflow import WorkflowSpec
+from workflow_do.engine.check import scopes
+from workflow_do.engine.check.finding import Finding, Severity, errors
+from workflow_do.engine.check.fit import fit
+from workflow_do.engine.check.form import read_form, twice
+from workflow_do.engine.check.places import Place
+from workflow_do.engine.check.reader import read_schema
+from workflow_do.engine.check.shape import ANY, OBJECT, Field, Shape, meet
+from workflow_do.engine.definition import define, define_action
+from workflow_do.engine.expressions.places import nearest
+from workflow_do.engine.problem import Problem
+from workflow_do.engine.schemas import SchemaProblem, compile_schema
+
+Raw = Mapping[str, Any]
+
+
+def check_action(name: str, raw_spec: Raw) -> tuple[Finding, ...]:
+    """Everything wrong with an Action's raw spec."""
+    spec, findings = read_form(ActionSpec, raw_spec)
+    if spec is not None:
+        taken, more = _schema(spec.input_schema, "inputSchema")
+        findings += more
+        findings += _schema(spec.output_schema, "outputSchema")[1]
+        findings += _env(spec, meet(taken, OBJECT))
+    if not errors(findings):
+        findings += _backstop(define_action(name, raw_spec))
+    return tuple(findings)
+
+
+def check_workflow(
+    name: str, raw_spec: Raw, actions: Mapping[str, Raw], *, complete: bool = True
+) -> tuple[Finding, ...]:
+    """Everything wrong with a raw Workflow spec and the raw specs of its Actions, by name.
+
+    `complete`: all Actions that exist are given, so that one that is not given is missing; else
+    nothing is known of it.
+    """
+    spec, findings = read_form(WorkflowSpec, raw_spec)
+    if spec is None:
+        return tuple(findings)
+    walk = _Walk(spec, actions, complete)
+    findings += [*twice([(f"steps[{i}].id", s.id) for i, s in enumerate(spec.steps)])]
+    findings += [*_reserved(spec), *walk.findings()]
+    if not errors(findings):
+        unseen = () if complete else walk.unknown
+        stubs = {action: {"image": "not-known-here"} for action in unseen}
+        findings += _backstop(define(name, raw_spec, {**stubs, **actions}))
+    return tuple(findings)
+
+
+def _backstop(found: object) -> list[Finding]:
+    """Whatever stops a run stands among the findings, also what no check above speaks of."""
+    return [Finding("", Severity.ERROR, found.message)] if isinstance(found, Problem) else []
+
+
+def _reserved(spec: WorkflowSpec) -> Iterator[Finding]:
+    for at, step in enumerate(spec.steps):
+        if step.id == "trigger":
+            message = "the step id `trigger` is reserved: it stands for what started the run"
+            yield Finding(f"steps[{at}].id", Severity.ERROR, message, "choose another")
+
+
+def _schema(schema: Raw | None, path: str) -> tuple[Shape, list[Finding]]:
+    if schema is None:
+        return ANY, []
+    compiled = compile_schema(dict(schema), path)
+    if isinstance(compiled, SchemaProblem):
+        place, _, message = compiled.message.partition(": ")
+        return ANY, [Finding(place, Severity.ERROR, message)]
+    return read_schema(dict(schema)), []
+
+
+def _env(spec: ActionSpec, taken: Shape) -> Iterator[Finding]:
+    for at, var in enumerate(spec.env or ()):
+        if var.name.startswith(("ACTION_", "WORKFLOW_")):
+            message = f"`{var.name}` is reserved: the operator sets such names"
+            yield Finding(f"env[{at}].name", Severity.ERROR, message, "choose another")
+        if var.value is not None:
+            place = Place(scopes.env_scope(taken))
+            place.text(var.value, f"env[{at}].value")
+            yield from place.findings
+
+
+@dataclass(frozen=True, slots=True)
+class _Verb:
+    """What is known of an Action: what it takes, what it gives."""
+
+    taken: Shape
+    given: Shape
+
+
+class _Walk:
+    """One walk over a Workflow, from what starts it to its handler."""
+
+    def __init__(self, spec: WorkflowSpec, actions: Mapping[str, Raw], complete: bool) -> None:
+        self.unknown: set[str] = set()
+        self._spec = spec
+        self._actions = actions
+        self._complete = complete
+        self._verbs: dict[str, _Verb | None] = {}
+        self._found: list[Finding] = []
+        self._late: dict[str, Field] = {}
+        """The steps as handlers see them."""
+        self._origins: dict[scopes.Path, str] = {("trigger", "body"): "trigger.bodySchema"}
+
+    def findings(self) -> list[Finding]:
+        """All of them, in the order of the Workflow."""
+        body, found = _schema(self._spec.trigger.body_schema, "trigger.bodySchema")
+        self._found += found
+        ids = frozenset(step.id for step in self._spec.steps)
+        before: dict[str, Field] = {}
+        for at, step in enumerate(self._spec.steps):
+            scope = scopes.step_scope(body, dict(before), ids, self._origins)
+            verb = self._verb(step.action, f"steps[{at}].action")
+            self._input(step.input, f"steps[{at}].input", scope, step.action, verb)
+            seen = scopes.Before(verb.given if verb is not None else OBJECT)
+            before[step.id] = scopes.step_field(seen)
+            self._origins["steps", step.id, "output"] = f"outputSchema of {step.action}"
+            self._late[step.id] = scopes.step_field(scopes.maybe_not_run(step.id, seen))
+        self._handler(body, ids)
+        return self._found
+
+    def _handler(self, body: Shape, ids: frozenset[str]) -> None:
+        handler = self._spec.on_failure
+        if handler is None:
+            return
+        scope = scopes.step_scope(body, self._late, ids, self._origins)
+        scope = scopes.with_roots(scope, {"failure": scopes.failure()})
+        verb = self._verb(handler.action, "onFailure.action")
+        self._input(handler.input, "onFailure.input", scope, handler.action, verb)
+
+    def _input(
+        self, value: Raw, path: str, scope: scopes.Scope, action: str, verb: _Verb | None
+    ) -> None:
+        place = Place(scope)
+        given = place.shape(dict(value), path)
+        self._found += place.findings
+        if verb is not None:
+            self._found += fit(given, verb.taken, path, f"inputSchema of {action}")
+
+    def _verb(self, name: str, path: str) -> _Verb | None:
+        """What is known of the Action; what is wrong with it is told once."""
+        if name in self._verbs:
+            return self._verbs[name]
+        raw = self._actions.get(name)
+        self._verbs[name] = None
+        if raw is None:
+            self.unknown.add(name)
+            if self._complete:
+                message = f"there is no Action `{name}`{nearest(name, self._actions)}"
+                self._found.append(Finding(path, Severity.ERROR, message, "apply it"))
+            return None
+        faults = errors(check_action(name, raw))
+        if faults:
+            more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+            message = f"the Action `{name}` cannot be used: {faults[0]}{more}"
+            self._found.append(Finding(path, Severity.ERROR, message))
+            return None
+        self._verbs[name] = _Verb(
+            taken=meet(read_schema(raw.get("inputSchema", True)), OBJECT),
+            given=meet(read_schema(raw.get("outputSchema", True)), OBJECT),
+        )
+        return self._verbs[name]
