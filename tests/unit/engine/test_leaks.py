@@ -60,7 +60,13 @@ NUMBERS = {"type": "object", "properties": {"x": {"type": "integer"}}}
 @pytest.mark.parametrize(
     ("schemas", "given", "output", "reason"),
     [
-        pytest.param({"inputSchema": NUMBERS}, {"x": CANARY}, "", "InputInvalid", id="input"),
+        pytest.param(
+            {"inputSchema": NUMBERS},
+            {"x": "{{ trigger.body.secret }}"},
+            "",
+            "InputInvalid",
+            id="input",
+        ),
         pytest.param(
             {"outputSchema": NUMBERS}, {}, json.dumps({"x": CANARY}), "OutputInvalid", id="output"
         ),
