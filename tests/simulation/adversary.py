@@ -182,6 +182,8 @@ def _pod_troubles(cluster: Cluster, m: Machine, raw: Raw) -> list[Move]:
         found.append(("node falls silent", lambda: _silence(m, not m.silent)))
         if m.silent:
             found.append(("node is gone", lambda: cluster.destroy(m)))
+            if not over:
+                found.append(("node given up", lambda: cluster.give_up(m)))
     if m.of.fate.hindrance and m.state == "waiting":
         found.append(("hindrance gone", lambda: setattr(m.of.fate, "hindrance", "")))
     if m.of.fate.unschedulable:

@@ -268,7 +268,7 @@ class Cluster:
         state: Raw
         if m.state == "running":
             state = {"running": {"startedAt": stamp(m.begun or self.server.now)}}
-            self._status(m, phase="Running", containerStatuses=_statuses(state))
+            self._status(m, phase="Running", containerStatuses=_statuses(state, m.pod))
             return
         if m.state == "waiting" or not m.reason:
             reason = m.of.fate.hindrance or "ContainerCreating"
@@ -279,7 +279,7 @@ class Cluster:
             state["terminated"] |= {"message": m.message, "finishedAt": finished}
             if m.begun is not None:
                 state["terminated"]["startedAt"] = stamp(m.begun)
-        self._status(m, containerStatuses=_statuses(state))
+        self._status(m, containerStatuses=_statuses(state, m.pod if m.begun else ""))
 
     def _report_phase(self, m: Machine) -> None:
         good = m.exit_code == 0 and m.reason == "Completed" and m.killed != "DeadlineExceeded"
@@ -306,6 +306,14 @@ class Cluster:
         m.state = "ended"
         self.server.remove(PODS, m.pod)
 
+    def give_up(self, m: Machine) -> None:
+        """The node is gone, and the Pod is ended in its name, as it was last heard of."""
+        if m.state in ("waiting", "running"):
+            self._over(m, 137, "Error")
+        m.state = m.reported = "ended"
+        m.phase = "Failed"
+        self._status(m, phase=m.phase)
+
     def _limit(self, m: Machine) -> datetime:
         """When the time of a container is up, as its node knows it."""
         limits = [m.dying] if m.dying is not None else []
@@ -329,8 +337,8 @@ def usable(text: str, needs_n: bool) -> Any:
     return value if fits else None
 
 
-def _statuses(state: Raw) -> list[Raw]:
-    return [{"name": names.CONTAINER, "state": state}]
+def _statuses(state: Raw, container_id: str) -> list[Raw]:
+    return [{"name": names.CONTAINER, "state": state, "containerID": container_id}]
 
 
 def _conditions(raw: Raw) -> set[str]:

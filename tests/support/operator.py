@@ -31,7 +31,7 @@ class OperatorProcess:
         self, kubeconfig: Path, namespace: str, log: Path, environment: Mapping[str, str] = _NOTHING
     ) -> None:
         self.log = log
-        self._port = _free_port()
+        self._port = free_port()
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("WORKFLOW_DO_")},
             "KUBECONFIG": str(kubeconfig),
@@ -140,7 +140,8 @@ def operating(kubeconfig: Path, namespace: str, log: Path) -> Iterator[OperatorP
         process.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of this machine that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

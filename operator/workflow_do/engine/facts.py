@@ -85,7 +85,10 @@ class JobFact:
 
 @dataclass(frozen=True, slots=True)
 class ContainerFact:
-    """The container named `action`; `absent` until the kubelet has said anything of it."""
+    """The container named `action`; `absent` until the kubelet has said anything of it.
+
+    `traceless`: over, and nothing tells that it ever was: no id, no start, no earlier life.
+    """
 
     state: Literal["absent", "waiting", "running", "terminated"] = "absent"
     reason: str = ""
@@ -94,6 +97,7 @@ class ContainerFact:
     started: datetime | None = None
     finished: datetime | None = None
     image_id: str = ""
+    traceless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,11 +299,17 @@ def _parse_container(status: Raw) -> ContainerFact:
     for kind in ("terminated", "running", "waiting"):
         state = _dict(mine, "state").get(kind)
         if state is not None:
-            return _parse_state(kind, state, image)
+            return _parse_state(kind, state, image, _is_traceless(mine))
     return ContainerFact(image_id=image)
 
 
-def _parse_state(kind: Any, state: Raw, image: str) -> ContainerFact:
+def _is_traceless(row: Raw) -> bool:
+    ended = _dict(_dict(row, "state"), "terminated")
+    earlier = row.get("lastState") or _int(row.get("restartCount"))
+    return not (earlier or row.get("containerID") or ended.get("startedAt"))
+
+
+def _parse_state(kind: Any, state: Raw, image: str, traceless: bool) -> ContainerFact:
     return ContainerFact(
         state=kind,
         reason=str(state.get("reason", "")),
@@ -308,6 +318,7 @@ def _parse_state(kind: Any, state: Raw, image: str) -> ContainerFact:
         started=parse_time(state.get("startedAt")),
         finished=parse_time(state.get("finishedAt")),
         image_id=image,
+        traceless=kind == "terminated" and traceless,
     )
 
 

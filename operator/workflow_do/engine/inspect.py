@@ -21,6 +21,7 @@ from workflow_do.engine.facts import JobFact, Observed, PodFact, parse_time
 from workflow_do.engine.identity import Role
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.stopping import newest_pod, stop
+from workflow_do.engine.timestamps import earliest
 from workflow_do.engine.verdict import Attempt, Ended, Going, Stop, judge
 
 
@@ -84,7 +85,7 @@ def _look(
     if isinstance(verdict, Stop):
         return _ask_to_stop(found, it.unit, verdict, now)
     found = _wait(found, it, verdict)
-    return replace(found, look_at=_earliest(found.look_at, _limit(observed, definition, it)))
+    return replace(found, look_at=earliest(found.look_at, _limit(observed, definition, it)))
 
 
 def _has_ended(pod: PodFact | None) -> bool:
@@ -96,7 +97,7 @@ def _limit(observed: Observed, definition: Definition, it: Live) -> datetime | N
     if it.unit.unit.role is not Role.DO or it.record.stop_reason is not None:
         return None
     own = limits.step_limit(it.unit, it.record)
-    return _earliest(own, limits.run_limit(observed.run, definition))
+    return earliest(own, limits.run_limit(observed.run, definition))
 
 
 def _attempt(observed: Observed, it: Live, now: datetime) -> Attempt:
@@ -126,7 +127,7 @@ def _wait(found: Inspection, it: Live, verdict: Going) -> Inspection:
         live=True,
         ledger=_show(found.ledger, it.unit, it.record, verdict),
         effects=found.effects + (stop(it.job, it.pod) if it.record.stop_reason else ()),
-        look_at=_earliest(found.look_at, verdict.look_at),
+        look_at=earliest(found.look_at, verdict.look_at),
         needs_live=found.needs_live or verdict.needs_live,
         needs_events=found.needs_events | needs,
         needs_outputs={**found.needs_outputs, **speaks},
@@ -180,8 +181,3 @@ def _has_log(it: Live, verdict: Ended, pod: PodFact) -> bool:
 def _keeps_log(it: Live) -> bool:
     """Whether the Action lets the end of its log be seen by those who may read runs."""
     return it.unit.action.spec.logs_tail
-
-
-def _earliest(a: datetime | None, b: datetime | None) -> datetime | None:
-    times = [t for t in (a, b) if t is not None]
-    return min(times) if times else None

@@ -15,6 +15,11 @@ def stamp_after(time: datetime) -> str:
     return stamp(time + timedelta(microseconds=-time.microsecond % 1_000_000))
 
 
+def earliest(*times: datetime | None) -> datetime | None:
+    """The first of those that there are; None where there is none."""
+    return min((time for time in times if time is not None), default=None)
+
+
 def describe_span(span: timedelta) -> str:
     """A duration as `1h2m3s`, `2m3s` or `3s`; a negative one (clock skew) counts as zero."""
     seconds = max(0, int(span.total_seconds()))

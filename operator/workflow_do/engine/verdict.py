@@ -1,6 +1,6 @@
 """How a try stands: one ladder of small rules over its Job and Pod; the first that matches tells.
 
-    container runs ........ Going (no verdict while it may still act)
+    container runs ........ Going (no verdict while it may still act), or its node is gone
     container ended ....... ENDED rules, in order: deadline, eviction, deletion, start error,
                             node loss, memory, exit code, output
     Pod, not begun ........ over before it began, or Going until startDeadlineSeconds, then Stop
@@ -20,15 +20,14 @@ from typing import Any, Final
 from workflow_do.api.action import OutputSource
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import StepState
+from workflow_do.engine import nodes
 from workflow_do.engine.definition import ActionDef
 from workflow_do.engine.facts import JobFact, PodFact
 from workflow_do.engine.outputs import LogEnd, NotRead, OutputProblem, read_output
+from workflow_do.engine.timestamps import earliest
 
 _POD_GRACE: Final = timedelta(seconds=2)
 """How long a Job may be without a Pod before anybody asks why."""
-_KUBELET_SLACK: Final = timedelta(seconds=30)
-"""After deadline and grace, how long the kubelet gets to end a container by itself."""
-_DEFAULT_GRACE: Final = 30
 _LOG_LAG: Final = timedelta(seconds=5)
 """After the end of a container, how long its log may still be on its way to the disk."""
 _LOG_PATIENCE: Final = timedelta(seconds=300)
@@ -120,8 +119,10 @@ def judge(a: Attempt) -> Verdict:
 
 
 def _running(a: Attempt, pod: PodFact) -> Verdict:
-    """It may still act. Only the clock can end it, once the kubelet surely has."""
-    limit = _surely_over(a, pod)
+    """It may still act, until its node is gone, or the clock says that the kubelet has ended it."""
+    if nodes.given_up(pod):
+        return _node_gone()
+    limit = nodes.surely_over(a.action, pod)
     if limit is not None and a.now >= limit:
         return Ended(
             StepState.UNKNOWN,
@@ -129,26 +130,21 @@ def _running(a: Attempt, pod: PodFact) -> Verdict:
             "the node has not reported the end of the container",
             finished=a.now,
         )
-    lost = pod.deletion is not None and a.now >= pod.deletion + timedelta(seconds=60)
-    if lost:
-        return Going(Reason.NODE_LOST, "the node does not answer", look_at=limit)
-    return Going(look_at=limit)
+    lost = nodes.lost_at(pod)
+    if lost is not None and a.now >= lost:
+        return Going(Reason.NODE_LOST, nodes.NO_ANSWER, look_at=limit)
+    return Going(look_at=earliest(limit, lost))
 
 
-def _surely_over(a: Attempt, pod: PodFact) -> datetime | None:
-    """When the container cannot run any more: the kubelet enforces the deadline alone."""
-    if pod.started is None:
-        return None
-    grace = a.action.spec.termination_grace_period_seconds
-    grace = _DEFAULT_GRACE if grace is None else grace
-    # A stop shortens the deadline that is shown; when the node hears of it nobody knows.
-    seconds = max(pod.deadline or 0, a.action.spec.active_deadline_seconds) + grace
-    return pod.started + timedelta(seconds=seconds) + _KUBELET_SLACK
+def _node_gone() -> Ended:
+    return Ended(StepState.UNKNOWN, Reason.NODE_LOST, "the node is gone, or out of service")
 
 
 def _terminated(a: Attempt, pod: PodFact) -> Verdict:
+    if nodes.never_was(pod):
+        return _over_before_it_began(a, pod)
     if _deadline_in_doubt(a, pod):
-        over = _surely_over(a, pod)
+        over = nodes.surely_over(a.action, pod)
         if over is not None and a.now < over:
             return Going(look_at=over)
         return _past_its_deadline(a, pod)
@@ -280,31 +276,24 @@ def _unknown(pod: PodFact, reason: Reason, message: str) -> Ended:
 
 def _not_begun(a: Attempt, pod: PodFact) -> Verdict:
     """A Pod whose container has not begun. The kubelet never restarts it, so this is proof."""
+    if nodes.given_up(pod):
+        return _node_gone()
     if pod.phase in ("Succeeded", "Failed"):
         return _over_before_it_began(a, pod)
-    cause, message = _cause(pod)
+    lost = nodes.lost_at(pod)
+    silent = lost is not None and a.now >= lost
+    cause, message = (Reason.NODE_LOST, nodes.NO_ANSWER) if silent else _cause(pod)
     deadline = a.job_created + timedelta(seconds=a.action.spec.start_deadline_seconds)
     if a.stop is not None:
-        limit = _surely_over(a, pod) or _never_acknowledged(a, pod)
+        limit = nodes.surely_over(a.action, pod) or nodes.never_acknowledged(a.action, pod)
         if limit is not None and a.now >= limit:
-            return Ended(StepState.UNKNOWN, Reason.NODE_LOST, "the node does not answer")
+            return Ended(StepState.UNKNOWN, Reason.NODE_LOST, nodes.NO_ANSWER)
         return Going(a.stop, message, look_at=limit)
     if a.now >= deadline:
         seconds = a.action.spec.start_deadline_seconds
         why = f"not begun after {seconds} s" + (f": {message}" if message else "")
         return Stop(cause or Reason.START_DEADLINE_EXCEEDED, why)
-    return Going(cause, message, look_at=deadline)
-
-
-def _never_acknowledged(a: Attempt, pod: PodFact) -> datetime | None:
-    """When a Pod that its node has never spoken of is given up.
-
-    A node that comes back starts what it finds, but nothing that is being deleted; so only then is
-    there an end: what it had begun unheard before that is over when its time is.
-    """
-    if pod.deletion is None:
-        return None
-    return pod.deletion + timedelta(seconds=a.action.spec.active_deadline_seconds) + _KUBELET_SLACK
+    return Going(cause, message, look_at=earliest(deadline, None if silent else lost))
 
 
 def _over_before_it_began(a: Attempt, pod: PodFact) -> Ended:
@@ -313,10 +302,14 @@ def _over_before_it_began(a: Attempt, pod: PodFact) -> Ended:
     if pod.disrupted or pod.reason == "Evicted":
         return Ended(StepState.NOT_STARTED, Reason.EVICTED, pod.disrupted or pod.message)
     if pod.deletion is not None:
-        return Ended(StepState.NOT_STARTED, Reason.POD_DELETED, "deleted before it began")
+        gone = a.job is None or a.job.deleting
+        reason = Reason.JOB_LOST if gone else Reason.POD_DELETED
+        return Ended(StepState.NOT_STARTED, reason, "deleted before it began")
     cause, message = _cause(pod)
     if pod.reason == "DeadlineExceeded":
         return Ended(StepState.NOT_STARTED, cause or Reason.DEADLINE_EXCEEDED, message)
+    if nodes.never_was(pod):
+        return Ended(StepState.NOT_STARTED, Reason.NODE_LOST, pod.container.message)
     return Ended(
         StepState.NOT_STARTED,
         Reason.POD_NOT_CREATED,
