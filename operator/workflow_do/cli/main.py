@@ -15,6 +15,7 @@ import typer
 from workflow_do import __version__
 from workflow_do.api import names
 from workflow_do.cli import exits
+from workflow_do.cli.lint import lint
 from workflow_do.cli.options import (
     DEFAULT_TIMEOUT,
     Comment,
@@ -306,6 +307,9 @@ def logs(
         cluster = reach(namespace, context, kubeconfig)
         bound = (timeout or DEFAULT_TIMEOUT) if follow else None
         print_logs(cluster, run, step, tail=tail, follow=bound)
+
+
+app.command()(lint)
 
 
 @app.command()

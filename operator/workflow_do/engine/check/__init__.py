@@ -6,6 +6,7 @@ stop new runs, `tell` makes one bounded text of them. Used by the operator for `
 """
 
 from workflow_do.engine.check.finding import Finding, Severity, errors, tell
+from workflow_do.engine.check.form import read_form
 from workflow_do.engine.check.workflow import check_action, check_workflow
 
-__all__ = ["Finding", "Severity", "check_action", "check_workflow", "errors", "tell"]
+__all__ = ["Finding", "Severity", "check_action", "check_workflow", "errors", "read_form", "tell"]
