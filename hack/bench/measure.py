@@ -1,0 +1,227 @@
+"""What is measured, and in which order: each part asks the site and keeps the raw figures.
+
+Ratios come from pairs, one way right after the other and the first of them changing, so that
+neither what the machine does besides nor what is left of the one before favours one way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any, Final
+
+from hack.bench import audit, figures
+from hack.bench.figures import Pair
+from hack.bench.site import Site, Timing
+
+GAP: Final = "workflow_do_next_job_seconds"
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured. `curve` holds (runs, steps) at growing concurrency, `lengths` likewise
+    with growing numbers of steps; `live` is how many runs are held alive for their memory.
+    """
+
+    pairs: int
+    chain: int
+    long_chain: int
+    burst: tuple[int, int]
+    simulated: tuple[int, int]
+    live: int
+    curve: tuple[tuple[int, int], ...] = ()
+    lengths: tuple[tuple[int, int], ...] = ()
+
+
+FULL: Final = Size(
+    pairs=5,
+    chain=10,
+    long_chain=30,
+    burst=(20, 3),
+    simulated=(100, 10),
+    live=1000,
+    curve=((10, 20), (30, 10), (100, 10), (300, 3), (1000, 1)),
+    lengths=((10, 10), (10, 50), (4, 200), (2, 500)),
+)
+QUICK: Final = Size(
+    pairs=1, chain=5, long_chain=10, burst=(10, 2), simulated=(30, 10), live=100
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measurement; CPU and memory are the operator's."""
+
+    place: str
+    way: str
+    runs: int
+    steps: int
+    seconds: float
+    cpu_ms_per_step: float
+    rss_mb: float
+    run_p50_seconds: float
+    run_p95_seconds: float
+    gap_p50_ms: float
+    gap_p99_ms: float
+    writes: int
+    events: int
+
+    @property
+    def steps_per_second(self) -> float:
+        """Throughput."""
+        return self.runs * self.steps / self.seconds
+
+
+@dataclass
+class Record:
+    """Everything that was measured; `memory` is in MiB."""
+
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    memory: dict[str, float] = field(default_factory=dict)
+
+    def add(self, part: str, *samples: Sample) -> None:
+        """Keep samples of a part."""
+        self.samples.setdefault(part, []).extend(samples)
+
+    def of(self, part: str, way: str) -> list[Sample]:
+        """The samples of one way."""
+        return [s for s in self.samples.get(part, ()) if s.way == way]
+
+    def pairs(self, part: str) -> list[Pair]:
+        """Seconds of both ways, as they were measured together."""
+        both = zip(self.of(part, "bare"), self.of(part, "runs"), strict=True)
+        return [Pair(bare.seconds, ours.seconds) for bare, ours in both]
+
+    def raw(self) -> dict[str, Any]:
+        """As JSON keeps it."""
+        samples = {part: [asdict(s) for s in rows] for part, rows in self.samples.items()}
+        return {"memory": self.memory, "samples": samples}
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Record:
+        """What `raw` gave."""
+        samples = {part: [Sample(**s) for s in rows] for part, rows in raw["samples"].items()}
+        return cls(samples, dict(raw["memory"]))
+
+
+class Measurer:
+    """Measures one part after the other."""
+
+    def __init__(self, site: Site, size: Size, tell: Tell) -> None:
+        self._site = site
+        self._size = size
+        self._tell = tell
+        self._operator = site.operator()
+        self.record = Record()
+
+    def run(self, parts: frozenset[str]) -> Record:
+        """The parts asked for, in the order that they have here."""
+        for name, part in PARTS.items():
+            if name in parts:
+                part(self)
+        return self.record
+
+    def idle(self) -> None:
+        """Memory before anything has run."""
+        self.record.memory["idle"] = self._operator.memory()
+        self._tell(f"idle: {self.record.memory['idle']:.0f} MiB")
+
+    def chain(self) -> None:
+        """One run on the real node: latency. And a longer one, for what a step alone writes."""
+        self._pairs("chain", "real", 1, self._size.chain)
+        self.record.add("long chain", self._sample("long chain", "real", "runs", 1, self._size.long_chain))
+
+    def burst(self) -> None:
+        """Some runs at once on the real node."""
+        self._pairs("burst", "real", *self._size.burst)
+
+    def simulated(self) -> None:
+        """Many runs at once where nodes cost nothing: what the operator itself can do."""
+        self._pairs("simulated", "simulated", *self._size.simulated)
+
+    def live(self) -> None:
+        """Memory while that many runs are alive, each with a Job that runs on."""
+        tag = self._site.start("hold", self._size.live)
+        running = ("-l", "bench/hold", "--field-selector=status.phase=Running", "-o", "name")
+        pods = lambda: len(self._site.kubectl("get", "pods", *running).split())  # noqa: E731
+        self._site.until("all Pods run", lambda: pods() >= self._size.live, 300)
+        started = ("-l", f"bench={tag}", "-o", "jsonpath={.items[*].status.currentStep}")
+        del started
+        self.record.memory["live"] = self._operator.memory()
+        self._tell(f"{self._size.live} live runs: {self.record.memory['live']:.0f} MiB")
+        self._site.clean()
+
+    def curve(self) -> None:
+        """From few concurrent runs to many, both ways."""
+        for runs, steps in self._size.curve:
+            for way in ("bare", "runs"):
+                self.record.add("curve", self._sample("curve", "simulated", way, runs, steps))
+
+    def lengths(self) -> None:
+        """From few steps a run to many."""
+        for runs, steps in self._size.lengths:
+            self.record.add("lengths", self._sample("lengths", "simulated", "runs", runs, steps))
+
+    def _pairs(self, part: str, place: str, runs: int, steps: int) -> None:
+        for number in range(self._size.pairs):
+            ways = ("bare", "runs") if number % 2 == 0 else ("runs", "bare")
+            self.record.add(part, *(self._sample(part, place, way, runs, steps) for way in ways))
+
+    def _sample(self, part: str, place: str, way: str, runs: int, steps: int) -> Sample:
+        go = self._site.bare if way == "bare" else self._site.ours
+        if way == "runs":
+            self._site.define(place, steps)
+        log, metrics = self._site.audit_log(), self._site.metrics()
+        mark, cpu = log.stat().st_size, self._operator.cpu()
+        timing = go(place, runs, steps)
+        cpu = self._operator.cpu() - cpu
+        wrote = audit.writes(log, mark) if way == "runs" else Counter[str]()
+        found = Sample(
+            place=place,
+            way=way,
+            runs=runs,
+            steps=steps,
+            seconds=timing.seconds,
+            cpu_ms_per_step=cpu * 1000 / (runs * steps),
+            rss_mb=self._operator.memory(),
+            run_p50_seconds=median(timing.runs),
+            run_p95_seconds=figures.quantile(timing.runs, 0.95),
+            **_gaps(timing, metrics, self._site.metrics()),
+            writes=sum(n for what, n in wrote.items() if what != "events"),
+            events=wrote["events"],
+        )
+        self._tell(_line(part, found))
+        self._site.clean()
+        return found
+
+
+def _gaps(timing: Timing, before: str, after: str) -> dict[str, float]:
+    """The bare way is timed by the client, the operator by its own histogram."""
+    if timing.gaps:
+        p50, p99 = (figures.quantile(timing.gaps, q) for q in (0.5, 0.99))
+    else:
+        old, new = (figures.buckets_of(text, GAP, part="whole") for text in (before, after))
+        p50, p99 = (figures.quantile_of_buckets(figures.since(old, new), q) for q in (0.5, 0.99))
+    return {"gap_p50_ms": p50 * 1000, "gap_p99_ms": p99 * 1000}
+
+
+def _line(part: str, s: Sample) -> str:
+    return (
+        f"{part}: {s.way} {s.runs} × {s.steps}: {s.seconds:.2f} s, "
+        f"{s.steps_per_second:.1f} steps/s, gap {s.gap_p50_ms:.1f}/{s.gap_p99_ms:.1f} ms, "
+        f"operator {s.cpu_ms_per_step:.1f} ms CPU a step, {s.rss_mb:.0f} MiB"
+    )
+
+
+PARTS: Final[dict[str, Callable[[Measurer], None]]] = {
+    "idle": Measurer.idle,
+    "chain": Measurer.chain,
+    "burst": Measurer.burst,
+    "simulated": Measurer.simulated,
+    "live": Measurer.live,
+    "curve": Measurer.curve,
+    "lengths": Measurer.lengths,
+}
