@@ -77,7 +77,9 @@ def samples(text: str, name: str) -> list[tuple[dict[str, str], float]]:
     """The samples of one name in Prometheus' text format: labels and value."""
     found = (_SAMPLE.match(line) for line in text.splitlines())
     return [
-        (dict(_LABEL.findall(m[2] or "")), float(m[3])) for m in found if m is not None and m[1] == name
+        (dict(_LABEL.findall(m[2] or "")), float(m[3]))
+        for m in found
+        if m is not None and m[1] == name
     ]
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from hack.bench import audit, figures
 from hack.bench.figures import Pair
-from hack.bench.site import Site, Timing
+from hack.bench.site import Site
 
 GAP: Final = "workflow_do_next_job_seconds"
 Tell = Callable[[str], None]
@@ -46,14 +46,16 @@ FULL: Final = Size(
     curve=((10, 20), (30, 10), (100, 10), (300, 3), (1000, 1)),
     lengths=((10, 10), (10, 50), (4, 200), (2, 500)),
 )
-QUICK: Final = Size(
-    pairs=1, chain=5, long_chain=10, burst=(10, 2), simulated=(30, 10), live=100
-)
+QUICK: Final = Size(pairs=1, chain=5, long_chain=10, burst=(10, 2), simulated=(30, 10), live=100)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement; CPU and memory are the operator's."""
+    """One measurement; CPU and memory are the operator's.
+
+    Gaps from the end of a container to the next Job: each, in seconds, of the bare way; of ours as
+    the operator's own histogram counts them (upper bound in seconds → how many).
+    """
 
     place: str
     way: str
@@ -64,10 +66,10 @@ class Sample:
     rss_mb: float
     run_p50_seconds: float
     run_p95_seconds: float
-    gap_p50_ms: float
-    gap_p99_ms: float
     writes: int
     events: int
+    gaps: list[float]
+    buckets: dict[str, float]
 
     @property
     def steps_per_second(self) -> float:
@@ -77,10 +79,11 @@ class Sample:
 
 @dataclass
 class Record:
-    """Everything that was measured; `memory` is in MiB."""
+    """Everything that was measured; `memory` is in MiB, `about` tells where and when."""
 
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
+    about: dict[str, str] = field(default_factory=dict)
 
     def add(self, part: str, *samples: Sample) -> None:
         """Keep samples of a part."""
@@ -98,13 +101,13 @@ class Record:
     def raw(self) -> dict[str, Any]:
         """As JSON keeps it."""
         samples = {part: [asdict(s) for s in rows] for part, rows in self.samples.items()}
-        return {"memory": self.memory, "samples": samples}
+        return {"about": self.about, "memory": self.memory, "samples": samples}
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Record:
         """What `raw` gave."""
         samples = {part: [Sample(**s) for s in rows] for part, rows in raw["samples"].items()}
-        return cls(samples, dict(raw["memory"]))
+        return cls(samples, dict(raw["memory"]), dict(raw["about"]))
 
 
 class Measurer:
@@ -132,7 +135,8 @@ class Measurer:
     def chain(self) -> None:
         """One run on the real node: latency. And a longer one, for what a step alone writes."""
         self._pairs("chain", "real", 1, self._size.chain)
-        self.record.add("long chain", self._sample("long chain", "real", "runs", 1, self._size.long_chain))
+        longer = self._sample("long chain", "real", "runs", 1, self._size.long_chain)
+        self.record.add("long chain", longer)
 
     def burst(self) -> None:
         """Some runs at once on the real node."""
@@ -144,12 +148,14 @@ class Measurer:
 
     def live(self) -> None:
         """Memory while that many runs are alive, each with a Job that runs on."""
-        tag = self._site.start("hold", self._size.live)
+        self._site.start("hold", self._size.live)
         running = ("-l", "bench/hold", "--field-selector=status.phase=Running", "-o", "name")
-        pods = lambda: len(self._site.kubectl("get", "pods", *running).split())  # noqa: E731
-        self._site.until("all Pods run", lambda: pods() >= self._size.live, 300)
-        started = ("-l", f"bench={tag}", "-o", "jsonpath={.items[*].status.currentStep}")
-        del started
+        wanted = self._size.live
+        self._site.until(
+            f"{wanted} Pods run",
+            lambda: len(self._site.kubectl("get", "pods", *running).split()) >= wanted,
+            300,
+        )
         self.record.memory["live"] = self._operator.memory()
         self._tell(f"{self._size.live} live runs: {self.record.memory['live']:.0f} MiB")
         self._site.clean()
@@ -189,30 +195,26 @@ class Measurer:
             rss_mb=self._operator.memory(),
             run_p50_seconds=median(timing.runs),
             run_p95_seconds=figures.quantile(timing.runs, 0.95),
-            **_gaps(timing, metrics, self._site.metrics()),
             writes=sum(n for what, n in wrote.items() if what != "events"),
             events=wrote["events"],
+            gaps=timing.gaps,
+            buckets=_buckets(metrics, self._site.metrics()) if way == "runs" else {},
         )
         self._tell(_line(part, found))
         self._site.clean()
         return found
 
 
-def _gaps(timing: Timing, before: str, after: str) -> dict[str, float]:
-    """The bare way is timed by the client, the operator by its own histogram."""
-    if timing.gaps:
-        p50, p99 = (figures.quantile(timing.gaps, q) for q in (0.5, 0.99))
-    else:
-        old, new = (figures.buckets_of(text, GAP, part="whole") for text in (before, after))
-        p50, p99 = (figures.quantile_of_buckets(figures.since(old, new), q) for q in (0.5, 0.99))
-    return {"gap_p50_ms": p50 * 1000, "gap_p99_ms": p99 * 1000}
+def _buckets(before: str, after: str) -> dict[str, float]:
+    old, new = (figures.buckets_of(text, GAP, part="whole") for text in (before, after))
+    return {str(bound): count for bound, count in figures.since(old, new).items()}
 
 
 def _line(part: str, s: Sample) -> str:
     return (
         f"{part}: {s.way} {s.runs} × {s.steps}: {s.seconds:.2f} s, "
-        f"{s.steps_per_second:.1f} steps/s, gap {s.gap_p50_ms:.1f}/{s.gap_p99_ms:.1f} ms, "
-        f"operator {s.cpu_ms_per_step:.1f} ms CPU a step, {s.rss_mb:.0f} MiB"
+        f"{s.steps_per_second:.1f} steps/s; the operator: {s.cpu_ms_per_step:.1f} ms CPU a step, "
+        f"{s.rss_mb:.0f} MiB"
     )
 
 

@@ -118,8 +118,8 @@ class Site:
         bundle = {"apiVersion": "v1", "kind": "List", "items": list(things)}
         self.kubectl("apply", "-f", "-", stdin=json.dumps(bundle))
 
-    def start(self, action: str, runs: int) -> str:
-        """Make runs of a single step, and do not wait for them; their tag."""
+    def start(self, action: str, runs: int) -> None:
+        """Make runs of a single step, and do not wait for them."""
         self.define(action, 1)
         tag = self.tag()
         trigger = {"type": "api", "body": {}}
@@ -131,7 +131,6 @@ class Site:
         ]
         bundle = {"apiVersion": "v1", "kind": "List", "items": rows}
         self.kubectl("create", "-f", "-", stdin=json.dumps(bundle))
-        return tag
 
     def _client(self, way: str, runs: int, seconds: int, **more: Any) -> Timing:
         order = {"way": way, "tag": self.tag(), "namespace": NAMESPACE, "runs": runs}
