@@ -30,6 +30,19 @@ def transitions(old: RunStatus, new: RunStatus) -> tuple[Note, ...]:
     return tuple([*_start(old, new), *_units(old, new), *_end(old, new)])
 
 
+def ended(old: RunStatus, new: RunStatus) -> tuple[tuple[str, ...], str | None]:
+    """In which states units have ended between `old` and `new`, and the reason of the run's end."""
+    before = of_status(old)
+    states = []
+    for unit, record in of_status(new).units():
+        known = record_of(before, unit)
+        if record.state.terminal and not (known is not None and known.state.terminal):
+            states.append(record.state.value)
+    verdict = cond.find(new.conditions, ConditionType.SUCCEEDED)
+    over = completed(new) and not completed(old) and verdict is not None
+    return tuple(states), verdict.reason if over and verdict is not None else None
+
+
 def _start(old: RunStatus, new: RunStatus) -> Iterator[Note]:
     if old.revision_name is None and new.revision_name is not None:
         yield Note("Normal", "Started", f"pinned to revision {new.revision_name}")

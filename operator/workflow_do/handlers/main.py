@@ -12,7 +12,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, NoReturn
 
 from workflow_do import __version__
@@ -24,6 +24,7 @@ from workflow_do.runtime import connection, logs
 from workflow_do.runtime.api import Api, ApiError
 from workflow_do.runtime.config import ConfigError, Settings, read_settings
 from workflow_do.runtime.lease import Lease, LeaseLost
+from workflow_do.runtime.metrics import Metrics
 from workflow_do.runtime.operator import Operator
 
 _KINDS: Final = frozenset(kind.plural for kind in names.KINDS)
@@ -82,20 +83,32 @@ async def serve(settings: Settings, link: connection.Connection) -> int:
 
     Raises ConfigError if the port cannot be listened on.
     """
-    stop, life = asyncio.Event(), Life()
+    stop, life, metrics = asyncio.Event(), Life(), Metrics()
     _on_signals(stop)
     probing = probes.serve(
-        settings.port, busy=life.busy, watching=life.watching, readiness=life.readiness
+        settings.port,
+        busy=life.busy,
+        watching=life.watching,
+        readiness=life.readiness,
+        metrics=metrics.render,
     )
     # The lease has a client of its own: nothing queues before a renewal.
-    async with probing, Api(link.server, link.session(limit=0)) as own:
+    async with probing, _api(link, metrics) as own:
         lease = Lease(own, settings.lease_namespace, settings.lease_name, settings.pod)
         life.lease = lease
         if not await _unless(stop, _until_leading(own, link.server, lease)):
             await lease.release()
             return 0
-        async with Api(link.server, link.session(limit=0), guard=lease.check) as api:
-            return await _operate(settings, link, api, lease, stop, life)
+        metrics.leads(True)
+        async with _api(link, metrics, guard=lease.check) as api:
+            operator = Operator(api, settings, metrics)
+            return await _operate(settings, link, operator, lease, stop, life)
+
+
+def _api(
+    link: connection.Connection, metrics: Metrics, guard: Callable[[], None] = lambda: None
+) -> Api:
+    return Api(link.server, link.session(limit=0), guard=guard, count=metrics.called)
 
 
 async def _until_leading(api: Api, server: str, lease: Lease) -> None:
@@ -106,13 +119,13 @@ async def _until_leading(api: Api, server: str, lease: Lease) -> None:
 async def _operate(
     settings: Settings,
     link: connection.Connection,
-    api: Api,
+    operator: Operator,
     lease: Lease,
     stop: asyncio.Event,
     life: Life,
 ) -> int:
     keeping = asyncio.create_task(_keep(lease), name="lease")
-    operator, halt = Operator(api, settings), asyncio.Event()
+    halt = asyncio.Event()
     work = asyncio.create_task(operator.run(settings.resync_seconds), name="operator")
     watches = asyncio.create_task(
         watch(settings.namespaces, operator, link, halt, lambda: _on_signals(stop)),

@@ -1,6 +1,6 @@
-"""Health over HTTP: /healthz (alive) and /readyz (does its part, and which one that is).
+"""Over HTTP: /healthz (alive), /readyz (does its part, and which one that is) and /metrics.
 
-Served on the operator's own event loop: when that is stuck neither answers, which a probe counts
+Served on the operator's own event loop: when that is stuck none answers, which a probe counts
 as a failure, too.
 """
 
@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from workflow_do.runtime.config import ConfigError
+from workflow_do.runtime.metrics import CONTENT_TYPE
 
 MAX_BUSY_SECONDS: Final = 60.0
 """No look at a run takes this long: every call has a timeout of 15 s."""
@@ -34,11 +35,13 @@ async def serve(
     busy: Callable[[], float],
     watching: Callable[[], bool],
     readiness: Callable[[], Readiness],
+    metrics: Callable[[], bytes],
 ) -> AsyncIterator[None]:
-    """Serve both until the block ends.
+    """Serve all until the block ends.
 
     `busy` tells for how many seconds the slowest worker has been at one key, `watching` whether
-    the watches live. ConfigError if the port cannot be listened on.
+    the watches live, `metrics` gives what Prometheus reads. ConfigError if the port cannot be
+    listened on.
     """
 
     async def healthz(_: web.Request) -> web.Response:
@@ -52,8 +55,17 @@ async def serve(
         found = readiness()
         return web.Response(status=200 if found.ready else 503, text=f"{found.text}\n")
 
+    async def numbers(_: web.Request) -> web.Response:
+        return web.Response(body=metrics(), headers={"Content-Type": CONTENT_TYPE})
+
     app = web.Application()
-    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    app.add_routes(
+        [
+            web.get("/healthz", healthz),
+            web.get("/readyz", readyz),
+            web.get("/metrics", numbers),
+        ]
+    )
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
     await runner.setup()
     try:

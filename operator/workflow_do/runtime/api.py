@@ -148,10 +148,15 @@ def _allow() -> None:
     """The guard of a client that nothing holds back."""
 
 
+def _uncounted(_verb: str, _code: int) -> None:
+    """Nobody counts."""
+
+
 class Api:
     """Calls to one API server; close it by leaving its `async with`.
 
     `guard` is called right before each write is sent; what it raises is raised, and nothing sent.
+    `count` is told the verb and the code of each answer, 0 where there was none.
     """
 
     def __init__(
@@ -160,11 +165,13 @@ class Api:
         session: aiohttp.ClientSession,
         at_once: int = _AT_ONCE,
         guard: Callable[[], None] = _allow,
+        count: Callable[[str, int], None] = _uncounted,
     ) -> None:
         self._server = server
         self._session = session
         self._room = Room(at_once)
         self._guard = guard
+        self._count = count
 
     async def __aenter__(self) -> Api:
         return self
@@ -305,10 +312,12 @@ class Api:
                 async with self._session.request(
                     method, self._server + path, data=data, params=query, headers=sent
                 ) as answer:
+                    self._count(method, answer.status)
                     if answer.status < 300:
                         return await read(answer)
                     raise _error(answer.status, answer.headers, await answer.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._count(method, 0)
             what = str(error) or type(error).__name__
             raise Unavailable(f"{method} {path}: {what}"[:_MESSAGE_CHARS]) from error
 

@@ -48,6 +48,7 @@ from workflow_do.runtime.api import (
     Refused,
     Unavailable,
 )
+from workflow_do.runtime.metrics import Metrics, unread
 from workflow_do.runtime.queue import Backoff
 from workflow_do.runtime.store import RunKey, Store
 
@@ -68,9 +69,10 @@ class Stale(Exception):
 class Executor:
     """Does what a plan says; what came of it goes into the store and into the look."""
 
-    def __init__(self, api: Api, store: Store) -> None:
+    def __init__(self, api: Api, store: Store, metrics: Metrics | None = None) -> None:
         self._api = api
         self._store = store
+        self._metrics = metrics or unread()
 
     async def execute(self, key: RunKey, effects: tuple[Effect, ...], seen: Observed) -> Observed:
         """The look with everything in it that came of the effects.
@@ -145,7 +147,9 @@ class Executor:
 
     async def _create_job(self, key: RunKey, effect: CreateJob, seen: Observed) -> Observed:
         try:
+            self._metrics.asked(key)
             found = await self._post_until_known(key, effect.manifest)
+            self._metrics.accepted(key)
         except Refused as error:
             _raise_if_gone(error)
             refusal = Refusal(Reason.JOB_REJECTED, f"HTTP {error.code}: {error.message}")

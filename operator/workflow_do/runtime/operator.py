@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from workflow_do.api import names
 from workflow_do.runtime import clock
 from workflow_do.runtime.api import Api
 from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, News
@@ -19,6 +20,7 @@ from workflow_do.runtime.definitions import Definitions
 from workflow_do.runtime.events import Recorder
 from workflow_do.runtime.execute import Executor
 from workflow_do.runtime.housekeeping import Housekeeper
+from workflow_do.runtime.metrics import Metrics
 from workflow_do.runtime.observe import Observer
 from workflow_do.runtime.queue import WorkQueue
 from workflow_do.runtime.reconcile import Reconciler
@@ -36,20 +38,26 @@ _SHORTEST_WAIT: Final = 0.1
 class Operator:
     """One operator over one API server. Make it inside the event loop it will run in."""
 
-    def __init__(self, api: Api, settings: Settings) -> None:
-        self._store = Store(history=self._history_changed)
+    def __init__(self, api: Api, settings: Settings, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics()
+        self._store = Store(history=self._history_changed, ended=self._metrics.container_ended)
         self._catalogue = Catalogue()
         self.queue: WorkQueue[Key] = WorkQueue(
-            self._work, workers=settings.workers, lane=lambda key: key.namespace
+            self._work,
+            workers=settings.workers,
+            lane=lambda key: key.namespace,
+            failed=lambda key: self._metrics.failed(_kind_of(key)),
         )
+        self._metrics.watch_queue(self.queue.__len__)
         self._recorder = Recorder(api)
         self._definitions = Definitions(api, self._catalogue, self._recorder)
         self._runs = Reconciler(
             observer=Observer(api, self._store),
-            executor=Executor(api, self._store),
+            executor=Executor(api, self._store, self._metrics),
             writer=StatusWriter(api, self._store),
             recorder=self._recorder,
             look_at=self._look_at,
+            metrics=self._metrics,
         )
         self.resync = Resync(
             api,
@@ -72,6 +80,7 @@ class Operator:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.queue.run(), name="queue")
+                tasks.create_task(self._metrics.watch_loop(), name="loop lag")
                 tasks.create_task(self.resync.run(resync_seconds), name="resync")
                 upkeep = self.housekeeper.run(self.resync.caught_up)
                 tasks.create_task(upkeep, name="housekeeping")
@@ -161,3 +170,7 @@ class Operator:
 def _definition_key(kind: Kind, raw: Raw) -> DefinitionKey:
     meta = raw.get("metadata") or {}
     return DefinitionKey(kind, str(meta.get("namespace")), str(meta.get("name")))
+
+
+def _kind_of(key: Key) -> str:
+    return names.RUN.kind if isinstance(key, RunKey) else key.kind.value

@@ -42,12 +42,17 @@ def _one_lane(_: object) -> Hashable:
     return None
 
 
+def _unheard(_: object) -> None:
+    """Nobody counts failures."""
+
+
 class WorkQueue(Generic[K]):
     """Keys to be worked on by `work`. Not safe for threads: it belongs to one event loop.
 
     `work` may raise; an exception with a `retry_after` attribute (seconds) waits at least as long,
     one whose `definite` is true as long as `refusals` says. `lane` puts keys into lanes (one for
-    all by default). `clock` gives monotonic seconds (the loop's time by default).
+    all by default). `failed` is told of each attempt that failed. `clock` gives
+    monotonic seconds (the loop's time by default).
     """
 
     def __init__(
@@ -58,12 +63,14 @@ class WorkQueue(Generic[K]):
         backoff: Backoff | None = None,
         refusals: Backoff | None = None,
         lane: Callable[[K], Hashable] = _one_lane,
+        failed: Callable[[K], None] = _unheard,
         clock: Callable[[], float] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._work = work
         self._workers = workers
         self._backoff = backoff or Backoff()
+        self._failed = failed
         self._refusals = refusals or Backoff(first=1.0, last=600.0)
         self._clock = clock or asyncio.get_running_loop().time
         self._chance = chance
@@ -148,6 +155,7 @@ class WorkQueue(Generic[K]):
         except Exception as error:  # the one blanket: a bad object must not stop the others
             failures = self._failures.get(key, 0) + 1
             self._failures[key] = failures
+            self._failed(key)
             self._tell(key, error, first=failures == 1)
             least = float(getattr(error, "retry_after", 0) or 0)
             definite = getattr(error, "definite", False)

@@ -14,11 +14,12 @@ from workflow_do.engine.facts import Observed
 from workflow_do.engine.plan import plan
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.report import unreadable
-from workflow_do.engine.transitions import Note, transitions
+from workflow_do.engine.transitions import Note, ended, transitions
 from workflow_do.runtime import clock, logs
 from workflow_do.runtime.api import Refused, Unavailable
 from workflow_do.runtime.events import Recorder
 from workflow_do.runtime.execute import Executor, RunGone, Stale
+from workflow_do.runtime.metrics import Metrics, unread
 from workflow_do.runtime.observe import Observer, with_what_was_asked
 from workflow_do.runtime.status import StatusWriter, Written
 from workflow_do.runtime.store import RunKey
@@ -41,6 +42,7 @@ class Reconciler:
         recorder: Recorder,
         look_at: Callable[[RunKey, datetime], None],
         now: Callable[[], datetime] = clock.now,
+        metrics: Metrics | None = None,
     ) -> None:
         self._observer = observer
         self._executor = executor
@@ -48,6 +50,7 @@ class Reconciler:
         self._recorder = recorder
         self._look_at = look_at
         self._now = now
+        self._metrics = metrics or unread()
 
     async def reconcile(self, key: RunKey) -> None:
         """Go on with a run until it waits for something."""
@@ -56,9 +59,12 @@ class Reconciler:
                 pass
         except RunGone:
             return
+        finally:
+            self._metrics.left(key)
 
     async def _once(self, key: RunKey) -> bool:
         """One round; whether another may find more to do at once."""
+        self._metrics.taken(key)
         seen = await self._observer.observe(key)
         if not isinstance(seen, Observed):
             return seen is not None and await self._refuse(key, seen)
@@ -70,6 +76,7 @@ class Reconciler:
         written = await self._writer.write(key, seen.run, decided.status)
         if written is Written.DONE:
             self._recorder.tell(key, transitions(seen.run.status, decided.status))
+            self._metrics.progressed(*ended(seen.run.status, decided.status))
         if written is Written.SAME and decided.look_at is not None:
             self._look_at(key, decided.look_at)
         return written in (Written.DONE, Written.STALE)

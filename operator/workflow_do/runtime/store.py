@@ -96,12 +96,18 @@ class Store:
     """The records of all runs by uid. Each `see_…` gives the run's key where there is news.
 
     `history` is called with the namespace and the name of a Workflow of which a run has ended,
-    has changed after its end, or is gone. `pruning` holds the revisions (namespace, name) that are
+    has changed after its end, or is gone, `ended` with a run of which a container has ended.
+    `pruning` holds the revisions (namespace, name) that are
     being deleted.
     """
 
-    def __init__(self, history: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self,
+        history: Callable[[str, str], None] | None = None,
+        ended: Callable[[RunKey], None] | None = None,
+    ) -> None:
         self._history = history or (lambda _namespace, _workflow: None)
+        self._ended = ended or (lambda _run: None)
         self._records: dict[str, Record] = {}
         self._workflows: dict[tuple[str, str], dict[str, Record]] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
@@ -159,7 +165,13 @@ class Store:
         record = self._parent(raw)
         if record is None or record.run is None or self._is_buried(raw):
             return None
-        return record.key if _put(record.pods, _uid(raw), raw, parse_pod(raw)) else None
+        uid, fact = _uid(raw), parse_pod(raw)
+        old = record.pods.get(uid)
+        if not _put(record.pods, uid, raw, fact):
+            return None
+        if _has_ended(fact) and (old is None or not _has_ended(old.fact)):
+            self._ended(record.key)
+        return record.key
 
     def see_approval(self, raw: Raw) -> RunKey | None:
         """A decision about a live run in its namespace; of others only the version is kept."""
@@ -323,6 +335,10 @@ def _final_status(run: Run | Problem | None, raw: Raw) -> RunStatus | None:
     if status is None or not completed(status):
         return None
     return status if not isinstance(run, Run) or run.finished else None
+
+
+def _has_ended(pod: PodFact) -> bool:
+    return pod.container.state == "terminated"
 
 
 def _put(known: dict[str, Versioned[F]], uid: str, raw: Raw, fact: F) -> bool:

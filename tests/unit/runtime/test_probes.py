@@ -26,6 +26,7 @@ def ask(
                 busy=lambda: busy,
                 watching=lambda: watching,
                 readiness=lambda: Readiness(ready, "this is why"),
+                metrics=lambda: b"workflow_do_leader 1.0\n",
             ),
             aiohttp.ClientSession() as session,
             session.get(f"http://127.0.0.1:{port}{path}") as answer,
@@ -47,3 +48,7 @@ def test_healthz(busy: float, watching: bool, code: int) -> None:
 @pytest.mark.parametrize(("ready", "code"), [(True, 200), (False, 503)])
 def test_readyz(ready: bool, code: int) -> None:
     assert ask("/readyz", ready=ready) == (code, "this is why\n")
+
+
+def test_metrics() -> None:
+    assert ask("/metrics") == (200, "workflow_do_leader 1.0\n")
