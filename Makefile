@@ -108,6 +108,16 @@ test-e2e: $(SETUP) programs images ## on a whole cluster, with the operator inst
 	  --cluster-name=$(E2E_CLUSTER) --kind-bin=$(KIND) \
 	  --kind-kubectl-bin=$$([ $(CLUSTER) = current ] && command -v kubectl || $(KIND) path kubectl)
 
+BENCH        ?=
+
+.PHONY: bench
+bench: $(SETUP) programs images ## what the operator adds to bare Jobs, as one line of JSON (BENCH=--quick: 3 minutes)
+	@$(BIN)/python -m hack.bench $(BENCH)
+
+.PHONY: performance
+performance: $(SETUP) ## the figures and curves of docs/ from what `make bench` has measured
+	@$(BIN)/python -m hack.bench.report
+
 .PHONY: test
 test: ## set everything up and run all tests
 	@$(MAKE) --no-print-directory lint

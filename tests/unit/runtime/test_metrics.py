@@ -33,7 +33,7 @@ def total(metrics: Metrics, part: str) -> tuple[float, float]:
 
 
 def gap(metrics: Metrics, clock: Clock, run: str = "run") -> None:
-    """A container ends, 1 s later a worker takes the run, 2 s later it posts, 4 s for the answer."""
+    """A container ends; a worker takes the run after 1 s, posts after 2, is answered after 4."""
     metrics.container_ended(run)
     clock.seconds += 1
     metrics.taken(run)
