@@ -39,6 +39,7 @@ MUST_HAPPEN: Final = frozenset(
         "revision deleted",
         "asked to be Paused",
         "asked to be Cancelled",
+        "asked to be CancelledWithCompensation",
         "stale status refused",
     }
 )

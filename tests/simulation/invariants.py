@@ -16,7 +16,7 @@ from simulation.cluster import Cluster, Try
 from simulation.reading import ENDED, HANDLER, Unit, ended, records
 from simulation.scenario import Scenario
 from simulation.server import Raw, Server
-from workflow_do.api.names import MAX_FREE_TRIES
+from workflow_do.api.names import LABEL_ROLE, MAX_FREE_TRIES
 from workflow_do.api.run import DesiredState
 from workflow_do.engine.effects import CreateJob, ExpirePod, MarkFinished, Plan, SuspendJob
 from workflow_do.engine.facts import Observed, parse_time
@@ -111,7 +111,7 @@ def handler_after_a_failure(scene: Scene, this: Try) -> str | None:
     """Behaviour, Trouble: onFailure runs when a step has failed for good, which is on record."""
     if this.unit != HANDLER:
         return None
-    states = [r.get("state") for unit, r in records(scene.run).items() if unit != HANDLER]
+    states = [r.get("state") for (role, _), r in records(scene.run).items() if role == "do"]
     failed = [s for s in states if s in ENDED and s != "Succeeded"]
     return None if failed else f"{reading.name(this)} was made with no failure on record: {states}"
 
@@ -219,7 +219,7 @@ def success_is_earned(scene: Scene, old: Raw, new: Raw) -> str | None:
         this = next((t for t in scene.tries_of(unit) if t.uid == record.get("jobUID")), None)
         if this is None or not this.ended_well:
             return f"{unit} Succeeded without a program that ended well: {this}"
-        if this.output != record.get("output"):
+        if unit[0] != "undo" and this.output != record.get("output"):
             return f"{unit} has the output {record.get('output')}, not {this.output}"
     return None
 
@@ -289,7 +289,7 @@ def verdict_and_end_together(scene: Scene, old: Raw, new: Raw) -> str | None:
 
 def a_good_end_is_whole(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Behaviour, Trouble: a run succeeds when every step has."""
-    states = {r.get("state") for unit, r in records(new).items() if unit != HANDLER}
+    states = {r.get("state") for (role, _), r in records(new).items() if role == "do"}
     if reading.conditions(new).get("Succeeded") == "True" and states != {"Succeeded"}:
         return f"the run succeeded with steps {states}"
     return None
@@ -314,10 +314,19 @@ def terminal_is_silent(observed: Observed, planned: Plan) -> str | None:
 def nothing_starts_unasked(observed: Observed, planned: Plan) -> str | None:
     """Behaviour, Control: Paused: nothing starts. Cancelled: no next try, no onFailure."""
     desired = observed.run.spec.desired_state
-    started = [e.name for e in planned.effects if isinstance(e, CreateJob)]
+    asked = desired is DesiredState.CANCELLED_WITH_COMPENSATION
+    started = [
+        e.name
+        for e in planned.effects
+        if isinstance(e, CreateJob) and not (asked and _role(e) == "undo")
+    ]
     if desired is not DesiredState.RUNNING and started:
         return f"{started} would be started although the run is to be {desired.value}"
     return None
+
+
+def _role(effect: CreateJob) -> str:
+    return str(effect.manifest["metadata"]["labels"][LABEL_ROLE])
 
 
 def the_end_is_seen_live(observed: Observed, planned: Plan) -> str | None:
@@ -349,47 +358,6 @@ def nothing_lives_on(scene: Scene) -> str | None:
         if job is not None and not this.pods and not job["spec"].get("suspend"):
             return f"the Job of {reading.name(this)} may still make its Pod after the end"
     return None
-
-
-JOB_MADE: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
-    one_job_per_try,
-    tries_are_counted,
-    no_job_after_success,
-    steps_in_order,
-    handler_after_a_failure,
-    attempts_are_limited,
-    unknown_only_if_idempotent,
-    only_what_may_be_tried_again,
-    not_before_its_time,
-)
-PROGRAM_BEGAN: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
-    one_program_at_a_time,
-    nothing_begins_after_its_verdict,
-)
-STATUS_WRITTEN: Final[tuple[Callable[[Scene, Raw, Raw], str | None], ...]] = (
-    nothing_ended_changes,
-    nothing_is_uncounted,
-    the_end_is_the_end,
-    the_revision_stays,
-    success_is_earned,
-    failure_is_the_programs_own,
-    not_started_is_proven,
-    what_is_lost_is_gone,
-    attempts_are_within_limits,
-    no_verdict_on_the_living,
-    verdict_and_end_together,
-    a_good_end_is_whole,
-    an_end_leaves_nothing_running,
-)
-PLANNED: Final[tuple[Callable[[Observed, Plan], str | None], ...]] = (
-    terminal_is_silent,
-    nothing_starts_unasked,
-    the_end_is_seen_live,
-)
-AT_THE_END: Final[tuple[Callable[[Scene], str | None], ...]] = (
-    no_job_is_forgotten,
-    nothing_lives_on,
-)
 
 
 def hold(promises: tuple[Callable[..., str | None], ...], *args: Any) -> None:

@@ -15,7 +15,11 @@ ENDED: Final = frozenset({"Succeeded", "Failed", "NotStarted", "Unknown"})
 def records(run: Raw) -> dict[Unit, Raw]:
     """The records of a run's status by unit."""
     status = run.get("status") or {}
-    found: dict[Unit, Raw] = {("do", s["id"]): s for s in status.get("steps") or ()}
+    found: dict[Unit, Raw] = {}
+    for step in status.get("steps") or ():
+        found["do", step["id"]] = {k: v for k, v in step.items() if k != "compensation"}
+        if step.get("compensation"):
+            found["undo", step["id"]] = step["compensation"]
     if status.get("onFailure"):
         found[HANDLER] = status["onFailure"]
     return found

@@ -15,6 +15,7 @@ Raw = dict[str, Any]
 
 NEEDS_N: Final = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
 _BAD: Final = ("{{ trigger.body.nope }}", "{{ trigger.body.n.x }}", "{{ 9**(9**8) }}")
+_UNDOS: Final = (None, None, {"v": 1}, {"v": "{{ input.v }}"}, {"v": "{{ output.n }}"})
 _TELL: Final = "{{ failure.step }}: {{ failure.reason }}"
 
 
@@ -37,7 +38,15 @@ class Scenario:
     def action_of(self, role: str, step: str) -> Raw:
         """The spec of the Action of a unit."""
         user = self.flow["onFailure"] if role == "onFailure" else self._step(step)
+        if role == "undo":
+            user = self.undo_of(step) or user
         return self.actions[user["action"]]
+
+    def undo_of(self, step: str) -> Raw | None:
+        """What undoes a step: as it says itself, else as its Action says."""
+        own = self._step(step).get("compensate")
+        found: Raw | None = own or self.action_of("do", step).get("compensate")
+        return found if found is not None and "action" in found else None
 
     def retry_of(self, role: str, step: str) -> Raw:
         """The retry that holds for a unit: a step's own replaces its Action's."""
@@ -64,6 +73,12 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     if told != "no":
         text = _TELL if told == "yes" else "{{ steps.s0.output.nope.x }}"
         flow["onFailure"] = {"action": names[-1], "input": {"text": text}}
+    if draw(st.integers(0, 5)) == 5:
+        flow["failurePolicy"] = "Stop"
+    for name in names:
+        undo = draw(st.sampled_from(_UNDOS))
+        if undo is not None:
+            actions[name]["compensate"] = {"action": draw(st.sampled_from(names)), "input": undo}
     return Scenario(flow, {n: {"image": f"example.com/{n}:1", **a} for n, a in actions.items()})
 
 
@@ -110,6 +125,10 @@ def _step(draw: st.DrawFn, at: int, names: list[str]) -> Raw:
     extra = draw(st.integers(0, 7))
     if extra == 7:
         step["retry"] = {"maxAttempts": 3, "initialDelaySeconds": 2}
+    if extra == 5:
+        step["compensate"] = {"disabled": True}
+    if extra == 4:
+        step["compensate"] = {"action": draw(st.sampled_from(names)), "input": {"v": 1}}
     if extra == 6:
         step["activeDeadlineSeconds"] = draw(st.sampled_from((400, 90, 5)))
     return step

@@ -20,18 +20,9 @@ from structlog.testing import capture_logs
 
 from simulation.adversary import Adversary, carry_out
 from simulation.cluster import Cluster, Fate, Try
-from simulation.invariants import (
-    AT_THE_END,
-    JOB_MADE,
-    PLANNED,
-    PROGRAM_BEGAN,
-    STATUS_WRITTEN,
-    Scene,
-    Violated,
-    ended,
-    hold,
-)
+from simulation.invariants import Scene, Violated, ended, hold
 from simulation.leader import Broken, Call, Leader
+from simulation.promises import AT_THE_END, JOB_MADE, PLANNED, PROGRAM_BEGAN, STATUS_WRITTEN
 from simulation.scenario import Scenario
 from simulation.server import NAMESPACE, Raw, Server
 from workflow_do.engine.effects import Plan
@@ -43,7 +34,8 @@ from workflow_do.runtime.api import ACTIONS, JOBS, PODS, REVISIONS, RUNS, WORKFL
 _FAIR_ROUNDS: Final = 300
 """Fair rounds a step may take; 120 is the most that was seen."""
 _TRACE: Final = 120
-_WISHES: Final = ("Paused", "Paused", "Running", "Running", "Cancelled")
+_CANCELS: Final = ("Cancelled", "CancelledWithCompensation")
+_WISHES: Final = ("Paused", "Paused", "Running", "Running", *_CANCELS)
 
 
 @dataclass(frozen=True)
@@ -245,9 +237,9 @@ class Simulation:
             act()
 
     def _ask(self) -> None:
-        """Somebody pauses, resumes or cancels the run. There is no way back from Cancelled."""
+        """Somebody pauses, resumes or cancels the run. There is no way back from a cancel."""
         now = self.scene.run["spec"].get("desiredState", "Running")
-        if now != "Cancelled":
+        if now not in _CANCELS:
             wish = self.adversary.random.choice(_WISHES)
             self._note(f"asked to be {wish}")
             self.server.desire("run-1", wish)

@@ -1,4 +1,4 @@
-"""The users in PostgreSQL: one connection and the two statements that the actions need.
+"""The users in PostgreSQL: one connection and the statements that the actions need.
 
 The schema is in schema.sql; who calls, and with what input, is none of its business.
 """
@@ -28,6 +28,7 @@ INSERT_USER = """
     RETURNING id::text, email
 """
 SELECT_USER = "SELECT email, name FROM users WHERE id::text = :id"
+DELETE_USER = "DELETE FROM users WHERE id::text = :id RETURNING id"
 
 
 class User(NamedTuple):
@@ -75,6 +76,11 @@ def find_user(connection: pg8000.native.Connection, user_id: str) -> User | None
     """The user with the id `user_id`; None when there is none."""
     rows = connection.run(SELECT_USER, id=user_id)
     return User(*rows[0]) if rows else None
+
+
+def remove_user(connection: pg8000.native.Connection, user_id: str) -> bool:
+    """Delete the user with the id `user_id`; whether there was one."""
+    return bool(connection.run(DELETE_USER, id=user_id))
 
 
 def _connect() -> pg8000.native.Connection:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from workflow_do.api import pod
 from workflow_do.api.base import Json, ObjectName, Spec, Status, keyed_by
+from workflow_do.api.compensation import Compensation
 from workflow_do.api.conditions import Condition
 from workflow_do.api.retry import Retry, RetrySafety
 
@@ -166,6 +167,12 @@ class ActionSpec(Spec):
             "read runs see it. Absent: true."
         ),
     ] = True
+    compensate: Annotated[
+        Compensation | None,
+        Field(
+            description="What undoes this Action when a later step fails; a step may say otherwise."
+        ),
+    ] = None
 
 
 class ActionStatus(Status):

@@ -24,6 +24,7 @@ class ConditionType(StrEnum):
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     PAUSED = "Paused"
+    COMPENSATED = "Compensated"
 
 
 class Condition(Status):

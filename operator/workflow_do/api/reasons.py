@@ -50,6 +50,29 @@ class Reason(StrEnum):
         "Nothing to do.",
     )
 
+    # Undoing what was done.
+    COMPENSATING = (
+        "Compensating",
+        "A step failed, or the run was cancelled; what was done is being undone.",
+        "Nothing to do; `compensation` of each step shows how far it is.",
+    )
+    COMPENSATED = ("Compensated", "Everything that was to be undone is undone.", "Nothing to do.")
+    COMPENSATION_FAILED = (
+        "CompensationFailed",
+        "Something could not be undone; the message names each step.",
+        "Look at `compensation` of the named steps, and undo by hand what they did.",
+    )
+    NOT_COMPENSATED = (
+        "NotCompensated",
+        "The failurePolicy is Stop, or the run was cancelled: what the named steps did stays.",
+        "Undo by hand what should not stay.",
+    )
+    OUTCOME_UNKNOWN = (
+        "OutcomeUnknown",
+        "It is not known what the step did, and its undo needs an output that there is not.",
+        "Look at what the step did; let the undo work without an output, e.g. by its input.",
+    )
+
     # Control and deadlines.
     CANCELLED = (
         "Cancelled",

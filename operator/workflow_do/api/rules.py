@@ -128,6 +128,12 @@ WORKFLOW: Final = (
         f"size(self) > {UNIQUE_IDS_UP_TO} || self.all(s, self.exists_one(t, t.id == s.id))",
         "each step needs an id of its own: two have the same",
     ),
+    Rule(
+        "spec.steps[].compensate",
+        "has(self.action) ? (!has(self.disabled) || !self.disabled)"
+        " : (has(self.disabled) && self.disabled && !has(self.input))",
+        "give either `disabled: true`, or the action that undoes the step with its input",
+    ),
 )
 
 REVISION: Final = (_immutable("WorkflowRevision", "the operator makes a new one for each change"),)
@@ -145,9 +151,10 @@ RUN: Final = (
     ),
     Rule(
         "spec",
-        "!has(oldSelf.desiredState) || oldSelf.desiredState != 'Cancelled'"
-        " || (has(self.desiredState) && self.desiredState == 'Cancelled')",
-        "a cancelled run cannot be resumed: retry it, or create a new run",
+        "!has(oldSelf.desiredState) || !oldSelf.desiredState.startsWith('Cancelled')"
+        " || (has(self.desiredState) && self.desiredState == oldSelf.desiredState)",
+        "a cancelled run cannot be resumed, nor cancelled in the other way: retry it, or create a "
+        "new run",
     ),
 )
 

@@ -37,6 +37,12 @@ class DesiredState(StrEnum):
     RUNNING = "Running"
     PAUSED = "Paused"
     CANCELLED = "Cancelled"
+    CANCELLED_WITH_COMPENSATION = "CancelledWithCompensation"
+
+    @property
+    def cancels(self) -> bool:
+        """Whether the run is to end, for good."""
+        return self.value.startswith("Cancelled")
 
 
 class RetryOf(Spec):
@@ -61,7 +67,8 @@ class RunSpec(Spec):
         DesiredState,
         Field(
             description="Running; Paused: nothing new starts; Cancelled: live tries are stopped "
-            "and the run ends, for good. Absent: Running."
+            "and the run ends, for good; CancelledWithCompensation: live tries end by themselves, "
+            "then what was done is undone. Absent: Running."
         ),
     ] = DesiredState.RUNNING
     retry_of: Annotated[
@@ -178,6 +185,12 @@ class Vote(Status):
     ]
 
 
+class CompensationStatus(UnitStatus):
+    """The undo of one unit of work."""
+
+    action: Annotated[str, Field(description="The Action that undoes.")]
+
+
 class StepStatus(UnitStatus):
     """One step of the run."""
 
@@ -202,6 +215,10 @@ class StepStatus(UnitStatus):
             description="Who has approved so far. They count even if the objects are deleted.",
             json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),
+    ] = None
+    compensation: Annotated[
+        CompensationStatus | None,
+        Field(description="The undo of the step, where it was to be undone."),
     ] = None
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from workflow_do.api.action import Schema
 from workflow_do.api.base import Json, Name, ObjectName, Spec, Status, keyed_by
+from workflow_do.api.compensation import FailurePolicy, StepCompensation
 from workflow_do.api.conditions import Condition
 from workflow_do.api.housekeeping import Housekeeping
 from workflow_do.api.names import MAX_STEPS
@@ -54,6 +55,10 @@ class Step(Spec):
         int | None,
         Field(ge=1, le=2592000, description="How long the step may take, over all its tries."),
     ] = None
+    compensate: Annotated[
+        StepCompensation | None,
+        Field(description="What undoes this step when a later one fails; absent: its Action's."),
+    ] = None
 
 
 class Handler(Spec):
@@ -83,6 +88,13 @@ class WorkflowSpec(Housekeeping):
     on_failure: Annotated[
         Handler | None, Field(description="Runs once when a step has failed.")
     ] = None
+    failure_policy: Annotated[
+        FailurePolicy,
+        Field(
+            description="Compensate: when a step has failed for good, what was done is undone, the "
+            "newest first, before onFailure; Stop: it stays as it is. Absent: Compensate."
+        ),
+    ] = FailurePolicy.COMPENSATE
     active_deadline_seconds: Annotated[
         int | None,
         Field(

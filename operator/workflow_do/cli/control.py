@@ -57,8 +57,10 @@ def answer_line(run: Run, wanted: DesiredState, news: bool) -> str:
         state, now = "paused", _paused(live)
     elif wanted is DesiredState.RUNNING:
         state, now = "resumed" if news else "not paused", _resumed(run, live)
-    else:
+    elif wanted is DesiredState.CANCELLED:
         state, now = "cancelled", _cancelled(run, live)
+    else:
+        state, now = "cancelled", _undone(run, live)
     already = " already" if not news and wanted is not DesiredState.RUNNING else ""
     return look.clean(f"run {run.name} {state}{already}: {now}")
 
@@ -84,6 +86,13 @@ def _cancelled(run: Run, live: list[Unit]) -> str:
     if run.on_failure in live:
         return f"{run.on_failure.id} goes on to its end, then the run ends"
     return f"{_names(live)} is being stopped; no handler runs, and there is no way back"
+
+
+def _undone(run: Run, live: list[Unit]) -> str:
+    if run.completed:
+        return "it has ended"
+    first = f"{_names(live)} goes on to its end, then " if live else ""
+    return f"{first}what it has done is undone, the newest first; there is no way back"
 
 
 def _names(units: list[Unit]) -> str:

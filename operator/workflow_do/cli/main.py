@@ -136,12 +136,19 @@ def resume(
 @app.command()
 def cancel(
     run: RunName,
+    compensate: Annotated[
+        bool,
+        typer.Option(
+            "--compensate", help="Let what runs end by itself, then undo what the run has done."
+        ),
+    ] = False,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """End a run for good: what runs is stopped, no handler runs. Does not ask back."""
-    _control(run, "Cancelled", namespace, context, kubeconfig)
+    wanted = "CancelledWithCompensation" if compensate else "Cancelled"
+    _control(run, wanted, namespace, context, kubeconfig)
 
 
 def _control(

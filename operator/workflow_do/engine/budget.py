@@ -5,7 +5,8 @@ every part has its share of the 512 KiB, and a run of 500 steps fits by construc
 
     outputs .... 128 KiB  an output beyond it ends its step as OutputTooLarge
     verdict ....  32 KiB  conditions, the handler and what is said of the run as a whole
-    records .... 352 KiB  the steps; what does not fit is cut from the longest texts, visibly
+    records .... 352 KiB  the steps and their undos; what does not fit is cut from the longest
+                          texts, visibly
 
 Sizes are those of the JSON that the API server stores, which spells out more than ours does.
 Decides nothing about the run, but that a step without room for its record cannot start.
@@ -13,13 +14,13 @@ Decides nothing about the run, but that a step without room for its record canno
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, TypeVar
+from collections.abc import Collection, Iterable
+from typing import Final, TypeVar, cast
 
 from workflow_do.api import names
 from workflow_do.api.base import Json, dump
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import RunStatus, UnitStatus
+from workflow_do.api.run import RunStatus, StepStatus, UnitStatus
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.sizes import stored_size
@@ -33,6 +34,8 @@ RECORDS_BYTES: Final = (
 """For the records of all steps without their outputs; the last term is for the commas."""
 RECORD_BYTES: Final = 760
 """A record with the longest of everything at once, without output and texts."""
+UNDO_BYTES: Final = 740
+"""The same of an undo, which has no id but stands under a name."""
 _TEXTS: Final = {"message": 3 * 1024, "logs_tail": 4 * 1024}
 """What may be cut, and the stored bytes of each however much room there is."""
 _IMAGE_CHARS: Final = 512
@@ -49,19 +52,23 @@ def outputs_fit(ledger: Ledger, output: Json) -> bool:
     return kept + stored_size(output) <= names.MAX_INLINE_OUTPUTS_BYTES
 
 
-def room(ledger: Ledger) -> Problem | None:
+def room(ledger: Ledger, undoable: Collection[str] = ()) -> Problem | None:
     """Whether one more step can be recorded, whatever comes of it. Problem: StatusTooLarge.
 
-    Texts do not count: they are cut to what is left.
+    Also the undo of all that has begun (`undoable`: ids of steps): what was done must never be
+    left for want of room. Texts do not count: they are cut to what is left.
     """
-    if sum(map(_most, ledger.steps)) + RECORD_BYTES <= RECORDS_BYTES:
+    rows = _flat(ledger.steps)
+    more = RECORD_BYTES + UNDO_BYTES * _undos_to_come(ledger, undoable)
+    if sum(map(_most, rows)) + more <= RECORDS_BYTES:
         return None
-    size = sum(map(_lean, ledger.steps))
-    if size + RECORD_BYTES <= RECORDS_BYTES:
+    size = sum(map(_lean, rows))
+    if size + more <= RECORDS_BYTES:
         return None
     return Problem(
         Reason.STATUS_TOO_LARGE,
-        f"the records of the steps are {size:,} bytes, and {RECORDS_BYTES:,} is the most; "
+        f"the records of the steps and of their undos may come to {size + more:,} bytes, and "
+        f"{RECORDS_BYTES:,} is the most; "
         "split the Workflow",
     )
 
@@ -95,7 +102,42 @@ def cut(text: str, limit: int) -> str | None:
     return "".join(kept).rstrip() + _CUT if kept else None
 
 
-def _fit_steps(steps: tuple[U, ...]) -> tuple[U, ...]:
+def _undos_to_come(ledger: Ledger, undoable: Collection[str]) -> int:
+    """How many undos may yet be recorded, with that of the step that is about to start."""
+    begun = sum(
+        1 for s in ledger.steps if s.seq is not None and s.compensation is None and s.id in undoable
+    )
+    return begun + (1 if undoable else 0)
+
+
+def _flat(steps: tuple[StepStatus, ...]) -> tuple[UnitStatus, ...]:
+    """Every record by itself: an undo does not count as a part of its step."""
+    return tuple(
+        record
+        for step in steps
+        for record in (_alone(step), step.compensation)
+        if record is not None
+    )
+
+
+def _alone(step: StepStatus) -> StepStatus:
+    if step.compensation is None:
+        return step
+    return step.model_copy(update={"compensation": None})
+
+
+def _fit_steps(steps: tuple[StepStatus, ...]) -> tuple[StepStatus, ...]:
+    fitted = iter(_fit_records(_flat(steps)))
+    found = []
+    for step in steps:
+        record = next(fitted)
+        if step.compensation is not None:
+            record = record.model_copy(update={"compensation": next(fitted)})
+        found.append(cast(StepStatus, record))
+    return tuple(found)
+
+
+def _fit_records(steps: tuple[UnitStatus, ...]) -> tuple[UnitStatus, ...]:
     steps = tuple(map(_trim, steps))
     texts = [size for step in steps for size in _text_sizes(step)]
     if sum(map(_most, steps)) + sum(texts) <= RECORDS_BYTES:

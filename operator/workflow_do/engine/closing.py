@@ -20,6 +20,7 @@ from workflow_do.api.reasons import Reason
 from workflow_do.api.run import StepState, UnitStatus
 from workflow_do.engine import budget, retry
 from workflow_do.engine.definition import UnitDef
+from workflow_do.engine.identity import Role
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.timestamps import stamp, stamp_after
 from workflow_do.engine.verdict import Ended
@@ -47,7 +48,10 @@ class Closing:
 
 def close(ledger: Ledger, this: Closing, run_uid: str, now: datetime) -> Ledger:
     """The ledger with the try ended: Succeeded, given up, or Retrying."""
-    verdict = _within_budget(ledger, this.verdict)
+    verdict = this.verdict
+    if this.unit.unit.role is Role.UNDO:
+        verdict = replace(verdict, output=None)  # nobody can read it, so it takes no room
+    verdict = _within_budget(ledger, verdict)
     ended = {
         "exit_code": verdict.exit_code,
         "image_id": this.image_id or None,

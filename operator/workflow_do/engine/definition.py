@@ -7,7 +7,7 @@ run, no cluster and no time. The first fault found is the Problem returned.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -29,24 +29,31 @@ Raw = Mapping[str, Any]
 _COMMON: Final = frozenset({"trigger", "run", "workflow", "steps"})
 _STEP_FIELDS: Final = frozenset({"output", "state", "reason"})
 _FAILURE_FIELDS: Final = frozenset(
-    {"step", "action", "reason", "message", "exitCode", "attempt", "logsTail"}
+    {"step", "action", "reason", "message", "exitCode", "attempt", "logsTail", "compensated"}
 )
+_OF_THE_UNDONE: Final = frozenset({"input", "output"})
+"""What an undo sees of the unit that it undoes."""
+_UNDO_OF_ACTION: Final = _OF_THE_UNDONE | {"run", "workflow"}
+"""An Action knows no Workflow, so the trigger and other steps are none of its business."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActionDef:
-    """An Action ready to run. `env` holds the variables with a literal or templated value."""
+    """An Action ready to run. `env` holds the variables with a literal or templated value,
+    `undo_input` what the Action that undoes it is given by default.
+    """
 
     name: str
     spec: ActionSpec
     input: Validator | None
     output: Validator | None
     env: Mapping[str, ex.Tree]
+    undo_input: ex.Tree | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UnitDef:
-    """A step or the handler: what it runs, with which input. `deadline` is in seconds."""
+    """A step, its undo or the handler: what it runs, with which input. `deadline` is in seconds."""
 
     unit: Unit
     action: ActionDef
@@ -58,7 +65,7 @@ class UnitDef:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A Workflow with all its Actions, as one run sees them."""
+    """A Workflow with all its Actions, as one run sees them. `undos` are by the step's id."""
 
     revision_name: str
     workflow_name: str
@@ -66,12 +73,31 @@ class Definition:
     steps: tuple[UnitDef, ...]
     handler: UnitDef | None
     body: Validator | None
+    undos: Mapping[str, UnitDef] = field(default_factory=dict)
 
 
 def action_names(workflow_spec: Raw) -> frozenset[str]:
-    """The names of the Actions that a raw Workflow spec uses; total, whatever it holds."""
-    steps = workflow_spec.get("steps")
-    users = [*(steps if isinstance(steps, list) else ()), workflow_spec.get("onFailure")]
+    """The names of the Actions that a raw Workflow spec names; total, whatever it holds."""
+    steps = _mappings(workflow_spec.get("steps"))
+    users = [*steps, workflow_spec.get("onFailure"), *(s.get("compensate") for s in steps)]
+    return _named_by(users)
+
+
+def undo_names(workflow_spec: Raw, actions: Mapping[str, Raw]) -> frozenset[str]:
+    """The names of the Actions that the Actions of steps (raw specs by name) name to undo them.
+
+    Only where the step does not say otherwise. Total, whatever the specs hold.
+    """
+    steps = (s for s in _mappings(workflow_spec.get("steps")) if s.get("compensate") is None)
+    used = (actions.get(name) for name in _named_by(list(steps)))
+    return _named_by([spec.get("compensate") for spec in used if spec is not None])
+
+
+def _mappings(value: Any) -> list[Raw]:
+    return [v for v in value if isinstance(v, Mapping)] if isinstance(value, list) else []
+
+
+def _named_by(users: list[Any]) -> frozenset[str]:
     found = (u.get("action") for u in users if isinstance(u, Mapping))
     return frozenset(name for name in found if isinstance(name, str))
 
@@ -116,6 +142,7 @@ def define_action(name: str, raw_spec: Raw) -> ActionDef | Problem:
             input=_schema(spec.input_schema, "inputSchema"),
             output=_schema(spec.output_schema, "outputSchema"),
             env=_env(spec),
+            undo_input=_action_undo(spec),
         )
     except _Fault as fault:
         return Problem(Reason.ACTION_NOT_READY, str(fault))
@@ -138,14 +165,24 @@ class _Fault(Exception):
 
 def _actions(workflow_spec: Raw, actions: Mapping[str, Raw]) -> dict[str, ActionDef] | Problem:
     ready = {}
-    for name in sorted(action_names(workflow_spec)):
+    for name in sorted(action_names(workflow_spec) | undo_names(workflow_spec, actions)):
         if name not in actions:
-            return Problem(Reason.ACTION_NOT_FOUND, f"there is no Action {name!r}: apply it")
+            undone = _undone_by(workflow_spec, actions, name)
+            what = f", which undoes the Action {undone!r}" if undone is not None else ""
+            return Problem(Reason.ACTION_NOT_FOUND, f"there is no Action {name!r}{what}: apply it")
         action = define_action(name, actions[name])
         if isinstance(action, Problem):
             return Problem(action.reason, f"Action {name!r}: {action.message}")
         ready[name] = action
     return ready
+
+
+def _undone_by(workflow_spec: Raw, actions: Mapping[str, Raw], name: str) -> str | None:
+    """The Action of a step that is undone by that one, where only an Action names it."""
+    if name in action_names(workflow_spec):
+        return None
+    undone = (n for n in sorted(actions) if _named_by([actions[n].get("compensate")]) == {name})
+    return next(undone, None)
 
 
 def _define(
@@ -173,6 +210,35 @@ def _define(
         steps=steps,
         handler=_handler(spec, actions, ids),
         body=_schema(spec.trigger.body_schema, "trigger.bodySchema"),
+        undos=_undos(spec, actions, ids),
+    )
+
+
+def _undos(
+    spec: WorkflowSpec, actions: Mapping[str, ActionDef], ids: list[str]
+) -> dict[str, UnitDef]:
+    """What undoes each step that can be undone: as the step says, else as its Action says."""
+    found = {}
+    for at, step in enumerate(spec.steps):
+        own, default = step.compensate, actions[step.action].spec.compensate
+        if own is not None and own.action is not None:
+            path = f"steps[{at}].compensate.input"
+            tree = _tree(own.input or {}, path, _undo_check(ids, at))
+            found[step.id] = _undo(step.id, actions[own.action], tree)
+            continue
+        given = actions[step.action].undo_input
+        if own is None and default is not None and given is not None:
+            found[step.id] = _undo(step.id, actions[default.action], given)
+    return found
+
+
+def _undo(step: str, action: ActionDef, tree: ex.Tree) -> UnitDef:
+    return UnitDef(
+        unit=Unit(Role.UNDO, step),
+        action=action,
+        input=tree,
+        title=f"undo {step}",
+        retry=action.spec.retry,
     )
 
 
@@ -205,6 +271,30 @@ def _step_check(ids: list[str], at: int) -> Check:
     return check
 
 
+def _undo_check(ids: list[str], at: int) -> Check:
+    """An undo sees what its step sees, besides what it undoes and why."""
+    roots = _COMMON | _OF_THE_UNDONE | {"failure"}
+    before, later = frozenset(ids[:at]), frozenset(ids[at:])
+
+    def check(ref: ex.Reference) -> str | None:
+        if ref.parts[0] not in roots:
+            return _unknown_root(ref.parts[0], roots)
+        return _check_failure(ref.parts) or _check_step(ref.parts, before, later)
+
+    return check
+
+
+def _action_undo_check(ref: ex.Reference) -> str | None:
+    root = ref.parts[0]
+    return None if root in _UNDO_OF_ACTION else _unknown_root(root, _UNDO_OF_ACTION)
+
+
+def _check_failure(parts: tuple[Any, ...]) -> str | None:
+    if parts[0] == "failure" and len(parts) > 1 and parts[1] not in _FAILURE_FIELDS:
+        return f"failure has no {parts[1]!r}, only {_list(_FAILURE_FIELDS)}"
+    return None
+
+
 def _handler_check(ids: list[str]) -> Check:
     """The handler may use every step (of which some have no output) and the failure."""
     roots, known = _COMMON | {"failure"}, frozenset(ids)
@@ -213,9 +303,7 @@ def _handler_check(ids: list[str]) -> Check:
         parts = ref.parts
         if parts[0] not in roots:
             return _unknown_root(parts[0], roots)
-        if parts[0] == "failure" and len(parts) > 1 and parts[1] not in _FAILURE_FIELDS:
-            return f"failure has no {parts[1]!r}, only {_list(_FAILURE_FIELDS)}"
-        return _check_step(parts, known, frozenset())
+        return _check_failure(parts) or _check_step(parts, known, frozenset())
 
     return check
 
@@ -245,6 +333,12 @@ def _tree(value: Any, path: str, check: Check) -> ex.Tree:
         if fault is not None:
             raise _Fault(f"{ref.path}: {fault}")
     return tree
+
+
+def _action_undo(spec: ActionSpec) -> ex.Tree | None:
+    if spec.compensate is None:
+        return None
+    return _tree(spec.compensate.input, "compensate.input", _action_undo_check)
 
 
 def _env(spec: ActionSpec) -> dict[str, ex.Tree]:

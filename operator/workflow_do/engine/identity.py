@@ -26,12 +26,13 @@ class Role(StrEnum):
     """What a unit of work is for."""
 
     DO = "do"
+    UNDO = "undo"
     ON_FAILURE = "onFailure"
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One thing to be done once in a run: a step, or the handler (whose step is empty)."""
+    """One thing to be done once in a run: a step, its undo, or the handler (without a step)."""
 
     role: Role
     step: str = ""
@@ -40,7 +41,8 @@ class Unit:
 def job_name(run_name: str, run_uid: str, unit: Unit, try_: int) -> str:
     """The Job's name: a readable prefix and a digest of the identity, 63 characters at most."""
     digest = hash_of([run_uid, unit.role.value, unit.step, "", try_])[:_DIGEST_CHARS]
-    words = f"{run_name}-{unit.step or unit.role.value}".lower()
+    what = f"undo-{unit.step}" if unit.role is Role.UNDO else unit.step or unit.role.value
+    words = f"{run_name}-{what}".lower()
     room = _NAME_LIMIT - _DIGEST_CHARS - 1
     prefix = re.sub(r"[^a-z0-9-]+", "-", words)[:room].strip("-")
     return f"{prefix}-{digest}"

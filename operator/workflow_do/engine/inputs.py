@@ -15,6 +15,7 @@ from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import StepStatus
 from workflow_do.engine import expressions as ex
+from workflow_do.engine import saga
 from workflow_do.engine.definition import ActionDef, Definition, UnitDef
 from workflow_do.engine.facts import Run
 from workflow_do.engine.identity import Role
@@ -50,8 +51,8 @@ def render(definition: Definition, unit: UnitDef, run: Run, ledger: Ledger) -> R
 
 def scope(definition: Definition, unit: UnitDef, run: Run, ledger: Ledger) -> dict[str, Json]:
     """What the unit's templates see."""
-    handler = unit.unit.role is Role.ON_FAILURE
-    seen = ledger.steps if handler else _before(ledger, unit.unit.step)
+    role = unit.unit.role
+    seen = ledger.steps if role is Role.ON_FAILURE else _before(ledger, unit.unit.step)
     trigger = run.spec.trigger
     roots: dict[str, Json] = {
         "trigger": {
@@ -64,14 +65,21 @@ def scope(definition: Definition, unit: UnitDef, run: Run, ledger: Ledger) -> di
         "workflow": {"name": definition.workflow_name, "revision": definition.revision_name},
         "steps": {s.id: _step(s) for s in seen},
     }
-    first = ledger.first_failure()
-    if handler and first is not None:
-        roots["failure"] = failure(first)
+    if role is not Role.DO:
+        roots["failure"] = failure(definition, ledger)
+    if role is Role.UNDO:
+        roots |= _of_the_undone(definition, unit, run, ledger)
     return roots
 
 
-def failure(first: StepStatus) -> dict[str, Json]:
-    """What the handler is told of the first failure."""
+def failure(definition: Definition, ledger: Ledger) -> dict[str, Json]:
+    """What handlers and undos are told of the first failure, or of a cancel."""
+    first = ledger.first_failure()
+    compensated = saga.compensated(definition, ledger)
+    if first is None:
+        cancelled = {"reason": Reason.CANCELLED.value, "message": "the run was cancelled"}
+        gaps = dict.fromkeys(("step", "action", "exitCode", "attempt"))
+        return {**gaps, **cancelled, "logsTail": "", "compensated": compensated}
     return {
         "step": first.id,
         "action": first.action,
@@ -80,6 +88,7 @@ def failure(first: StepStatus) -> dict[str, Json]:
         "exitCode": first.exit_code,
         "attempt": first.attempts,
         "logsTail": first.logs_tail or "",
+        "compensated": compensated,
     }
 
 
@@ -98,6 +107,19 @@ def check_trigger(definition: Definition, run: Run) -> Problem | None:
 def _before(ledger: Ledger, step: str) -> tuple[StepStatus, ...]:
     at = next(i for i, s in enumerate(ledger.steps) if s.id == step)
     return ledger.steps[:at]
+
+
+def _of_the_undone(
+    definition: Definition, undo: UnitDef, run: Run, ledger: Ledger
+) -> dict[str, Json]:
+    """The input that the unit had (rendered again, it is the same), and its output or null."""
+    done = next(u for u in definition.steps if u.unit.step == undo.unit.step)
+    value = ex.render(done.input, scope(definition, done, run, ledger))
+    record = next(s for s in ledger.steps if s.id == undo.unit.step)
+    return {
+        "input": None if isinstance(value, ex.TemplateFailure) else value,
+        "output": record.output,
+    }
 
 
 def _step(record: StepStatus) -> dict[str, Json]:

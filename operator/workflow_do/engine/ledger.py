@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from workflow_do.api.run import HandlerStatus, RunStatus, StepState, StepStatus, UnitStatus
+from workflow_do.api.run import (
+    CompensationStatus,
+    HandlerStatus,
+    RunStatus,
+    StepState,
+    StepStatus,
+    UnitStatus,
+)
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.facts import JobFact, Run
 from workflow_do.engine.identity import Role, Unit, job_name
@@ -29,6 +36,7 @@ _OF_ONE_TRY: Final = (
     "taken_over",
 )
 _WITHOUT_TROUBLE: Final = frozenset({StepState.PENDING, StepState.RUNNING, StepState.SUCCEEDED})
+_MAY_HAVE_UNDONE: Final = frozenset(set(StepState) - {StepState.PENDING, StepState.NOT_STARTED})
 _ROLES: Final = frozenset(role.value for role in Role)
 
 
@@ -40,15 +48,21 @@ class Ledger:
     handler: HandlerStatus | None = None
 
     def units(self) -> Iterator[tuple[Unit, UnitStatus]]:
-        """Every unit that has a record, in order."""
+        """Every unit that has a record, in order; an undo after what it undoes."""
         for step in self.steps:
             yield Unit(Role.DO, step.id), step
+            if step.compensation is not None:
+                yield Unit(Role.UNDO, step.id), step.compensation
         if self.handler is not None:
             yield Unit(Role.ON_FAILURE), self.handler
 
     def next_seq(self) -> int:
         """The number of the next start in this run, from 1."""
         return 1 + max((u.seq or 0 for _, u in self.units()), default=0)
+
+    def undo_of(self, unit: Unit) -> CompensationStatus | None:
+        """The record of the undo of a step; None where it has not begun."""
+        return next((s.compensation for s in self.steps if s.id == unit.step), None)
 
     def first_failure(self) -> StepStatus | None:
         """The first step, in order, that ended in anything but success."""
@@ -74,6 +88,10 @@ class Ledger:
         if definition.unit.role is Role.ON_FAILURE:
             old = self.handler or HandlerStatus(action=definition.action.name)
             return replace(self, handler=old.model_copy(update=changes))
+        if definition.unit.role is Role.UNDO:
+            known = self.undo_of(definition.unit)
+            undo = known or CompensationStatus(action=definition.action.name)
+            changes = {"compensation": undo.model_copy(update=changes)}
         steps = tuple(
             s.model_copy(update=changes) if s.id == definition.unit.step else s for s in self.steps
         )
@@ -93,10 +111,15 @@ def opening(definition: Definition, original: RunStatus | None, alike: frozenset
 
 
 def _opened(unit: UnitDef, before: StepStatus | None, alike: bool) -> StepStatus:
-    """Pending. The epoch never falls; the hash of an input stands for one that succeeded."""
+    """Pending. The epoch never falls; the hash of an input stands for one that succeeded.
+
+    What was undone, or may have been, runs again as another piece of work.
+    """
     fresh = StepStatus(id=unit.unit.step, action=unit.action.name)
     if before is None:
         return fresh
+    if before.compensation is not None and before.compensation.state in _MAY_HAVE_UNDONE:
+        return fresh.model_copy(update={"epoch": (before.epoch or 0) + 1})
     waits = before.state is StepState.PENDING and before.input_hash is not None
     if before.state is not StepState.SUCCEEDED and not waits:
         return fresh.model_copy(update={"epoch": before.epoch})
@@ -134,6 +157,7 @@ def identified(run: Run, job: JobFact) -> Unit | None:
 def units_of(definition: Definition) -> Iterator[UnitDef]:
     """Every unit that a definition can start."""
     yield from definition.steps
+    yield from definition.undos.values()
     if definition.handler is not None:
         yield definition.handler
 
@@ -142,6 +166,8 @@ def record_of(ledger: Ledger, unit: Unit) -> UnitStatus | None:
     """The record of a unit; None where it has none."""
     if unit.role is Role.ON_FAILURE:
         return ledger.handler
+    if unit.role is Role.UNDO:
+        return ledger.undo_of(unit)
     return next((s for s in ledger.steps if s.id == unit.step), None)
 
 

@@ -22,7 +22,12 @@ def paused(run: Run) -> bool:
 
 
 def cancelled(run: Run) -> bool:
-    """Whether the run is to end as soon as what is live has ended."""
+    """Whether the run is to end; no step and no onFailure starts any more."""
+    return run.spec.desired_state.cancels
+
+
+def stops_what_is_live(run: Run) -> bool:
+    """Whether live steps are to be stopped rather than awaited."""
     return run.spec.desired_state is DesiredState.CANCELLED
 
 
@@ -46,10 +51,10 @@ def step_limit(unit: UnitDef, record: UnitStatus) -> datetime | None:
 def stop_of(
     run: Run, definition: Definition, unit: UnitDef, record: UnitStatus, now: datetime
 ) -> Stop | None:
-    """Why a live try of a step must be stopped now. The handler is never stopped from outside."""
+    """Why a live try of a step must be stopped now. Undo and handler never are from outside."""
     if unit.unit.role is not Role.DO:
         return None
-    if cancelled(run):
+    if stops_what_is_live(run):
         return Stop(Reason.CANCELLED, "the run was cancelled")
     return too_late(run, definition, unit, record, now)
 
@@ -57,7 +62,7 @@ def stop_of(
 def too_late(
     run: Run, definition: Definition, unit: UnitDef, record: UnitStatus | None, now: datetime
 ) -> Stop | None:
-    """Whether a deadline of the run or of the step has passed; the handler has none."""
+    """Whether a deadline of the run or of the step has passed; undo and handler have none."""
     if unit.unit.role is not Role.DO:
         return None
     limit = run_limit(run, definition)

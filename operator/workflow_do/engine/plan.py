@@ -9,8 +9,9 @@ status, never an exception. It knows no cluster, no clock and no I/O.
     no definition yet .... wait up to 20 s, then end; else pin the run to a revision
     otherwise ............ fold Jobs into the ledger, judge the live units, then one of:
                            a unit is live    → wait for it (or stop it)
-                           cancelled         → end
-                           a step failed     → write that down, then onFailure, once; then end
+                           a step failed     → write that down; then undo what was done, one
+                                               after the other; then onFailure, once; then end
+                           cancelled         → undo, where that was asked for; then end
                            paused            → wait
                            a step is next    → start it (or wait until its next try is due)
                            nothing is left   → end
@@ -23,7 +24,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from workflow_do.api.reasons import Reason
-from workflow_do.engine import budget, inputs, limits, report, starting, stopping
+from workflow_do.engine import budget, inputs, limits, report, saga, starting, stopping
 from workflow_do.engine import ledger as books
 from workflow_do.engine.closing import give_up
 from workflow_do.engine.definition import Definition, UnitDef
@@ -129,11 +130,14 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
             needs_outputs=found.needs_outputs,
         )
     if found.live:
-        status = report.going(run, found.ledger, now)
+        status = report.going(run, definition, found.ledger, now)
         return Plan(status, effects=found.effects, look_at=found.look_at)
     if before.trouble() != found.ledger.trouble():
         # What went wrong is written down before anything follows from it.
-        return Plan(report.going(run, found.ledger, now), look_at=now)
+        return Plan(report.going(run, definition, found.ledger, now), look_at=now)
+    ended = _end_what_waits(run, definition, found.ledger, now)
+    if ended is not found.ledger:
+        return Plan(report.going(run, definition, ended, now), look_at=now)
     return _next(observed, definition, found.ledger, now)
 
 
@@ -144,26 +148,29 @@ def _next(observed: Observed, definition: Definition, ledger: Ledger, now: datet
     if unit is None:
         return _end(observed, definition, ledger, now)
     if limits.paused(run) or run.deleting:
-        return Plan(report.going(run, ledger, now))
+        return Plan(report.going(run, definition, ledger, now))
     limit = limits.run_limit(run, definition) if unit.unit.role is Role.DO else None
     late = limits.too_late(run, definition, unit, books.record_of(ledger, unit.unit), now)
     if late is not None:
-        return _give_up(run, ledger, unit, Problem(late.reason, late.message), now)
+        return _give_up(run, definition, ledger, unit, Problem(late.reason, late.message), now)
     started = starting.start(observed, definition, ledger, unit, now)
     if isinstance(started, Problem):
-        return _give_up(run, ledger, unit, started, now)
+        return _give_up(run, definition, ledger, unit, started, now)
     if isinstance(started, Ledger):
-        return Plan(report.going(run, started, now), look_at=now)
+        return Plan(report.going(run, definition, started, now), look_at=now)
     if isinstance(started, datetime):
         due = started if limit is None else min(started, limit)
-        return Plan(report.going(run, ledger, now), look_at=due)
-    return Plan(report.going(run, ledger, now), effects=(started,))
+        return Plan(report.going(run, definition, ledger, now), look_at=due)
+    return Plan(report.going(run, definition, ledger, now), effects=(started,))
 
 
 def _next_unit(run: Run, definition: Definition, ledger: Ledger) -> UnitDef | None:
-    """A failed step means the handler, once; otherwise the next step; None at the end."""
-    if limits.cancelled(run):
-        return None
+    """After a failure or a cancel what is to be undone, then the handler, once; otherwise the next
+    step; None at the end.
+    """
+    undo = saga.next_undo(run, definition, ledger)
+    if undo is not None or limits.cancelled(run):
+        return undo
     if ledger.first_failure() is not None:
         ended = ledger.handler is not None and ledger.handler.state.terminal
         return None if ended else definition.handler
@@ -173,23 +180,35 @@ def _next_unit(run: Run, definition: Definition, ledger: Ledger) -> UnitDef | No
     return next(u for u in definition.steps if u.unit.step == step.id)
 
 
-def _give_up(run: Run, ledger: Ledger, unit: UnitDef, why: Problem, now: datetime) -> Plan:
+def _give_up(
+    run: Run, definition: Definition, ledger: Ledger, unit: UnitDef, why: Problem, now: datetime
+) -> Plan:
     """The unit ends without another try; that is written down before anything follows."""
     record = books.record_of(ledger, unit.unit)
+    why = saga.explain(ledger, unit, why)
     prior = record.prior_state if record is not None else None
     ledger = ledger.update(unit, **give_up(prior, why.reason, why.message, now))
-    return Plan(report.going(run, ledger, now), look_at=now)
+    return Plan(report.going(run, definition, ledger, now), look_at=now)
 
 
-def _end(observed: Observed, definition: Definition, ledger: Ledger, now: datetime) -> Plan:
-    """Everything has ended. What still waited for another try ends here, by a cancel."""
-    if not observed.live:
-        return Plan(observed.run.status, needs_live=True)
+def _end_what_waits(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> Ledger:
+    """After a cancel there is no other try, but of an undo that has begun where it is asked for."""
+    if not limits.cancelled(run):
+        return ledger
+    undone = saga.asked(run, definition, ledger)
     for unit in books.units_of(definition):
         record = books.record_of(ledger, unit.unit)
-        if record is not None and not record.state.terminal and record.tries:
+        waits = record is not None and not record.state.terminal and record.tries
+        if record is not None and waits and not (undone and unit.unit.role is Role.UNDO):
             why = report.CANCELLED
             ledger = ledger.update(
                 unit, **give_up(record.prior_state, why.reason, why.message, now)
             )
-    return Plan(report.ended(observed.run, ledger, now))
+    return ledger
+
+
+def _end(observed: Observed, definition: Definition, ledger: Ledger, now: datetime) -> Plan:
+    """Everything has ended."""
+    if not observed.live:
+        return Plan(observed.run.status, needs_live=True)
+    return Plan(report.ended(observed.run, definition, ledger, now))

@@ -16,6 +16,8 @@ from workflow_do.api.conditions import Condition, ConditionType
 from workflow_do.api.names import MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import DesiredState, RunStatus, StepState, StepStatus
+from workflow_do.engine import saga
+from workflow_do.engine.definition import Definition
 from workflow_do.engine.facts import Pinning, Run, parse_time
 from workflow_do.engine.ledger import Ledger, opening
 from workflow_do.engine.problem import Problem
@@ -47,38 +49,50 @@ def pinned(run: Run, pinning: Pinning, now: datetime) -> RunStatus:
         "start_time": stamp(now),  # waiting for a definition is no part of the run
     }
     run = replace(run, status=run.status.model_copy(update=begun))
-    return going(run, opening(pinning.definition, old, pinning.alike), now)
+    definition = pinning.definition
+    return going(run, definition, opening(definition, old, pinning.alike), now)
 
 
-def going(run: Run, ledger: Ledger, now: datetime) -> RunStatus:
-    """On its way: a step or the handler runs or is about to."""
+def going(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> RunStatus:
+    """On its way: a step, an undo or the handler runs or is about to."""
+    account = saga.account(run, definition, ledger, over=False)
     status = run.status.model_copy(update={**_progress(ledger), **_pauses(run, now)})
     first, step = ledger.first_failure(), ledger.next_step()
     message = _failed(first) if first is not None else _running(step) if step else ""
-    return _going(run, status, _what(run, ledger), message, now)
+    status = _put(run, status, now, *_compensated(account))
+    return _going(run, status, _what(run, ledger, account), message, now)
 
 
-def _what(run: Run, ledger: Ledger) -> Reason:
+def _compensated(account: saga.Account | None) -> list[tuple[str, str, str, str]]:
+    if account is None:
+        return []
+    return [(ConditionType.COMPENSATED, account.status, account.reason, account.message)]
+
+
+def _what(run: Run, ledger: Ledger, account: saga.Account | None) -> Reason:
     """The word for how a live run stands."""
-    if run.spec.desired_state is DesiredState.CANCELLED:
-        return Reason.CANCELLING
+    undoing = account is not None and account.reason is Reason.COMPENSATING
+    if run.spec.desired_state.cancels:
+        return Reason.COMPENSATING if undoing else Reason.CANCELLING
     if run.spec.desired_state is DesiredState.PAUSED:
         return Reason.PAUSED
     if ledger.first_failure() is not None:
-        return Reason.FINISHING
+        return Reason.COMPENSATING if undoing else Reason.FINISHING
     step = ledger.next_step()
     retrying = step is not None and step.state is StepState.RETRYING
     return Reason.RETRYING if retrying else Reason.RUNNING
 
 
-def ended(run: Run, ledger: Ledger, now: datetime) -> RunStatus:
+def ended(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> RunStatus:
     """Ended: every step succeeded, or the first failure tells why not."""
     status = run.status.model_copy(update={**_progress(ledger), **_pauses(run, now, over=True)})
+    account = saga.account(run, definition, ledger, over=True)
+    status = _put(run, status, now, *_compensated(account))
     first = ledger.first_failure()
     if first is not None:
         reason = first.reason or Reason.EXIT_CODE
         return _ended(run, status, "False", reason, _failed(first), now)
-    if ledger.next_step() is not None:
+    if saga.cut_short(run, ledger):
         return _ended(run, status, "False", CANCELLED.reason, CANCELLED.message, now)
     message = f"{len(ledger.steps)} of {len(ledger.steps)} steps succeeded"
     return _ended(run, status, "True", Reason.SUCCEEDED, message, now)

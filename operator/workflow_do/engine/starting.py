@@ -49,12 +49,12 @@ def start(
         and record.input_hash == hash_of_input(rendered.input)
     ):
         return ledger.update(unit, **_taken_over(ledger, now))
-    full = budget.room(ledger) if unit.unit.role is Role.DO else None
+    full = budget.room(ledger, definition.undos.keys()) if unit.unit.role is Role.DO else None
     if full is not None:
         return full
     if run.started_uid != run.uid:
         return MarkStarted()
-    this = _try(run, unit, record, number, ledger.next_seq(), rendered)
+    this = _try(run, unit, _epoch_from(ledger, unit, record), number, ledger.next_seq(), rendered)
     return CreateJob(name, jobs.build_job(definition, unit.action, this))
 
 
@@ -64,6 +64,14 @@ def _taken_over(ledger: Ledger, now: datetime) -> dict[str, Any]:
         "seq": ledger.next_seq(),
         "completion_time": stamp(now),
     }
+
+
+def _epoch_from(ledger: Ledger, unit: UnitDef, record: UnitStatus | None) -> UnitStatus | None:
+    """The record whose epoch holds: an undo has that of what it undoes."""
+    if unit.unit.role is not Role.UNDO:
+        return record
+    done = next(s for s in ledger.steps if s.id == unit.unit.step)
+    return UnitStatus(epoch=done.epoch)
 
 
 def _try(

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from workflow_do.api import conditions as cond
 from workflow_do.api.conditions import Condition, ConditionType
 from workflow_do.api.run import RunStatus, StepState, UnitStatus
+from workflow_do.engine.identity import Role
 from workflow_do.engine.ledger import of_status, record_of
 from workflow_do.engine.report import completed
 
@@ -23,6 +25,13 @@ class Note:
     type: str
     reason: str
     message: str
+
+
+_NAMES: Final = {
+    Role.DO: "step {}",
+    Role.UNDO: "undo of step {}",
+    Role.ON_FAILURE: "onFailure",
+}
 
 
 def transitions(old: RunStatus, new: RunStatus) -> tuple[Note, ...]:
@@ -55,7 +64,7 @@ def _units(old: RunStatus, new: RunStatus) -> Iterator[Note]:
         was = known.state if known is not None else StepState.PENDING
         if record.state is was:
             continue
-        name = f"step {unit.step}" if unit.step else unit.role.value
+        name = _NAMES[unit.role].format(unit.step)
         yield from _unit(name, record)
 
 

@@ -78,8 +78,18 @@ class Catalogue:
                 yield key, raw
 
     def users_of(self, action: DefinitionKey) -> frozenset[DefinitionKey]:
-        """The Workflows that use an Action, whether it is there or not."""
-        return frozenset(self._users.get(action, ()))
+        """The Workflows that use an Action, whether it is there or not.
+
+        Also those of which another Action names it as what undoes it.
+        """
+        users = self._users.get(action, set())
+        undone = [key for key in users if key.kind is Kind.ACTION]
+        return frozenset(
+            key
+            for found in (users, *(self._users.get(key, set()) for key in undone))
+            for key in found
+            if key.kind is Kind.WORKFLOW
+        )
 
     def _note_uses(self, key: DefinitionKey, old: Raw | None, new: Raw | None) -> None:
         for action in _uses(key, old) - _uses(key, new):
@@ -92,10 +102,13 @@ class Catalogue:
 
 
 def _uses(key: DefinitionKey, raw: Raw | None) -> frozenset[DefinitionKey]:
-    """The Actions that a Workflow names."""
-    if raw is None or key.kind is not Kind.WORKFLOW:
+    """The Actions that a Workflow names, or that undo an Action."""
+    if raw is None:
         return frozenset()
-    used = action_names(spec_of(raw))
+    spec = spec_of(raw)
+    if key.kind is Kind.ACTION:
+        spec = {"onFailure": spec.get("compensate")}
+    used = action_names(spec)
     return frozenset(DefinitionKey(Kind.ACTION, key.namespace, name) for name in used)
 
 

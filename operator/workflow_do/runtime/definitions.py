@@ -16,7 +16,7 @@ from workflow_do.api.action import ActionStatus
 from workflow_do.api.base import dump
 from workflow_do.api.conditions import ConditionType
 from workflow_do.api.workflow import WorkflowStatus
-from workflow_do.engine.definition import action_names
+from workflow_do.engine.definition import action_names, undo_names
 from workflow_do.engine.facts import spec_of
 from workflow_do.engine.readiness import action_status, workflow_status
 from workflow_do.engine.transitions import Note
@@ -66,10 +66,17 @@ class Definitions:
     async def _judge(self, key: DefinitionKey, raw: Raw) -> Status:
         if key.kind is Kind.ACTION:
             return action_status(raw, self._now())
-        used = sorted(action_names(spec_of(raw)))
-        found = await asyncio.gather(*(self._action(key.namespace, name) for name in used))
-        actions = {n: a for n, a in zip(used, found, strict=True) if a is not None}
+        spec = spec_of(raw)
+        actions = await self._actions(key.namespace, action_names(spec))
+        undo = undo_names(spec, {name: spec_of(action) for name, action in actions.items()})
+        actions |= await self._actions(key.namespace, undo - actions.keys())
         return workflow_status(raw, actions, self._now())
+
+    async def _actions(self, namespace: str, names: frozenset[str]) -> dict[str, Raw]:
+        """Those of these Actions that are there, by name."""
+        used = sorted(names)
+        found = await asyncio.gather(*(self._action(namespace, name) for name in used))
+        return {n: a for n, a in zip(used, found, strict=True) if a is not None}
 
     async def _action(self, namespace: str, name: str) -> Raw | None:
         known = self._catalogue.get(DefinitionKey(Kind.ACTION, namespace, name))

@@ -20,7 +20,7 @@ from typing import Final
 from workflow_do.api import names
 from workflow_do.api.housekeeping import Housekeeping
 from workflow_do.engine import retention
-from workflow_do.engine.definition import action_names
+from workflow_do.engine.definition import action_names, undo_names
 from workflow_do.engine.facts import spec_of
 from workflow_do.engine.pinning import current_revision
 from workflow_do.engine.timestamps import stamp
@@ -190,13 +190,14 @@ class Housekeeper:
         return await self._revisions.prune(key.namespace, key.name, limit, current)
 
     def _current(self, key: WorkflowKey, workflow: Raw) -> str:
-        used = action_names(spec_of(workflow))
-        found = {
-            name: self._catalogue.get(DefinitionKey(Kind.ACTION, key.namespace, name))
-            for name in used
-        }
-        actions = {name: raw for name, raw in found.items() if raw is not None}
-        return current_revision(workflow, actions)
+        spec = spec_of(workflow)
+        actions = self._actions(key.namespace, action_names(spec))
+        undo = undo_names(spec, {name: spec_of(raw) for name, raw in actions.items()})
+        return current_revision(workflow, actions | self._actions(key.namespace, undo))
+
+    def _actions(self, namespace: str, used: frozenset[str]) -> dict[str, Raw]:
+        found = {n: self._catalogue.get(DefinitionKey(Kind.ACTION, namespace, n)) for n in used}
+        return {name: raw for name, raw in found.items() if raw is not None}
 
     def _doubt(self, key: RunKey) -> None:
         self._store.doubt(key)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from workflow_do.api import names
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import StepState
-from workflow_do.engine.definition import Definition, action_names, parse_revision
+from workflow_do.engine.definition import Definition, action_names, parse_revision, undo_names
 from workflow_do.engine.facts import Observed, Pinning, Run, parse_run, spec_of
 from workflow_do.engine.ledger import of_status
 from workflow_do.engine.outputs import LogEnd
@@ -187,11 +187,18 @@ class Observer:
         if workflow is None:
             return pin(run, None, {}, ())
         mine = f"{names.LABEL_WORKFLOW}={run.spec.workflow_name}"
-        used = sorted(action_names(spec_of(workflow)))
-        found = await asyncio.gather(*(self._api.find(ACTIONS, run.namespace, n) for n in used))
+        spec = spec_of(workflow)
+        actions = await self._actions(run.namespace, action_names(spec))
+        undo = undo_names(spec, {name: spec_of(raw) for name, raw in actions.items()})
+        actions |= await self._actions(run.namespace, undo - actions.keys())
         revisions = await self._api.list_all(REVISIONS, run.namespace, labels=mine)
-        actions = {n: raw for n, raw in zip(used, found, strict=True) if raw is not None}
         return pin(run, workflow, actions, revisions.items)
+
+    async def _actions(self, namespace: str, names_: frozenset[str]) -> dict[str, dict[str, Any]]:
+        """Those of these Actions that are there, by name."""
+        used = sorted(names_)
+        found = await asyncio.gather(*(self._api.find(ACTIONS, namespace, n) for n in used))
+        return {n: raw for n, raw in zip(used, found, strict=True) if raw is not None}
 
     async def _to_be_retried(self, run: Run, original_name: str) -> Pinning | Problem:
         raw = await self._api.find(RUNS, run.namespace, original_name)

@@ -19,7 +19,9 @@ _DONE: Final = {
     DesiredState.PAUSED: "paused",
     DesiredState.RUNNING: "resumed",
     DesiredState.CANCELLED: "cancelled",
+    DesiredState.CANCELLED_WITH_COMPENSATION: "cancelled",
 }
+_CANCELS: Final = (DesiredState.CANCELLED, DesiredState.CANCELLED_WITH_COMPENSATION)
 
 
 def ask(
@@ -34,8 +36,8 @@ def ask(
     if _is_so(run, wanted):
         return run, False
     _require_live(run, wanted)
-    if run.desired_state == DesiredState.CANCELLED:
-        raise _wrong(run, "was cancelled: that cannot be taken back; once it has ended, retry it")
+    if run.desired_state in _CANCELS:
+        raise _wrong(run, _cancelled_before(run, wanted))
     patch = {"metadata": {"uid": run.uid}, "spec": {"desiredState": str(wanted)}}
     try:
         asked = parse_run(client.merge(RUNS, namespace, name, patch))
@@ -49,8 +51,15 @@ def ask(
 def _is_so(run: Run, wanted: DesiredState) -> bool:
     """What was cancelled stays so when it has ended; of an ended run nothing else can be said."""
     if run.completed:
-        return run.cancelled and wanted is DesiredState.CANCELLED
+        return run.cancelled and run.desired_state == wanted
     return run.desired_state == wanted
+
+
+def _cancelled_before(run: Run, wanted: DesiredState) -> str:
+    if wanted in _CANCELS:
+        undo = "without" if run.desired_state == DesiredState.CANCELLED else "with"
+        return f"was cancelled {undo} undoing what it did: that cannot be changed any more"
+    return "was cancelled: that cannot be taken back; once it has ended, retry it"
 
 
 def _require_live(run: Run, wanted: DesiredState) -> None:

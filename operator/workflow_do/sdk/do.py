@@ -86,12 +86,14 @@ class RunHandle:
         """Go on after a pause. Raises WrongState, NotFound."""
         return self._ask(DesiredState.RUNNING)
 
-    def cancel(self) -> Run:
+    def cancel(self, *, compensate: bool = False) -> Run:
         """Stop what runs and end the run, without its onFailure handler. There is no way back.
 
+        compensate: let what runs end by itself, then undo what was done, the newest first.
         Raises WrongState where it has ended already, NotFound.
         """
-        return self._ask(DesiredState.CANCELLED)
+        with_undo = DesiredState.CANCELLED_WITH_COMPENSATION
+        return self._ask(with_undo if compensate else DesiredState.CANCELLED)
 
     def _ask(self, wanted: DesiredState) -> Run:
         """Asking for what is so already is no error, and changes nothing."""

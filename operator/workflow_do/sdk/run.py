@@ -72,7 +72,7 @@ class Run:
     succeeded: True or False once it has ended so, None while it goes on.
     completed: nothing of the run goes on any more, handler included.
     reason: the state in one word (Pending, Running, Succeeded, or why it failed).
-    desired_state: what is asked of it: Running, Paused or Cancelled.
+    desired_state: what is asked of it: Running, Paused, Cancelled or CancelledWithCompensation.
     retry_of: the name of the run that this one is a retry of; empty for none.
     retried_by: the uid of the run that is a retry of this one; empty for none.
     """

@@ -38,6 +38,7 @@ MAY_CHANGE: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Action": {
         "spec.inputSchema": (),
         "spec.outputSchema": (),
+        "spec.compensate.input": (),
         "spec.resources.requests": (".spec.template.spec.containers[0].resources",),
         "spec.resources.limits": (".spec.template.spec.containers[0].resources",),
         "spec.nodeSelector": (".spec.template.spec.nodeSelector",),
@@ -49,6 +50,7 @@ MAY_CHANGE: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Workflow": {
         "spec.trigger.bodySchema": (),
         "spec.steps[].input": (INPUT, HASH),
+        "spec.steps[].compensate.input": (),
         "spec.onFailure.input": (),
     },
     "WorkflowRun": {
@@ -79,8 +81,10 @@ def objects() -> dict[str, dict[str, Any]]:
         nodeSelector={"a": "b"},
         podMetadata=meta,
         jobMetadata=copy.deepcopy(meta),
+        compensate={"action": "do-it", "input": {}},
     )
     flow = workflow(step("a", **WHOLE), trigger={"type": "api", "bodySchema": {"type": "object"}})
+    flow["spec"]["steps"][0]["compensate"] = {"action": "do-it", "input": {}}
     flow["spec"]["onFailure"] = {"action": "do-it", "input": {}}
     run = {"spec": {"trigger": {"type": "api", "body": {}, "headers": {}}}}
     return {"Action": act, "Workflow": flow, "WorkflowRun": run}

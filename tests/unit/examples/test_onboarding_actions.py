@@ -1,4 +1,4 @@
-"""The four programs keep the contract, against a real PostgreSQL and the example's own services."""
+"""The programs keep the contract, against a real PostgreSQL and the example's own services."""
 
 from __future__ import annotations
 
@@ -36,6 +36,19 @@ def test_a_key_that_made_another_user_is_refused(
     other = programs.run("create_user", {**ALEX, "email": "b@example.com"}, key="taken", **database)
     assert (other.exit_code, other.output) == (22, "")
     assert "another user" in other.log
+
+
+def test_a_user_is_deleted_once_and_again_without_harm(
+    programs: Programs, database: dict[str, str]
+) -> None:
+    made = programs.run("create_user", ALEX, key="undone", **database)
+    others = programs.run("create_user", ALEX, key="kept", **database)
+    first = programs.run("delete_user", made.value, **database)
+    again = programs.run("delete_user", made.value, **database)
+    assert (first.exit_code, first.value) == (0, {"deleted": True}), first.log
+    assert (again.exit_code, again.value) == (0, {"deleted": False}), again.log
+    assert (count_users(database, "undone"), count_users(database, "kept")) == (0, 1)
+    assert others.exit_code == 0
 
 
 def test_a_wrong_password_is_a_refusal(programs: Programs, database: dict[str, str]) -> None:

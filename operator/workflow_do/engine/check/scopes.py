@@ -19,6 +19,7 @@ from workflow_do.engine.check.shape import (
     Field,
     Openness,
     Shape,
+    list_of,
     nullable,
     record,
     union,
@@ -83,8 +84,30 @@ def failure() -> Shape:
             **dict.fromkeys(texts, STRING),
             "exitCode": nullable(INTEGER, "only a program that has ended has an exit code"),
             "attempt": INTEGER,
+            "compensated": list_of(
+                record({"step": STRING, "state": STRING, "reason": _STRING_OR_NULL})
+            ),
         }
     )
+
+
+def undone(taken: Shape, given: Shape) -> dict[str, Shape]:
+    """What an undo sees of what it undoes.
+
+    Where the outcome is unknown there is no output; that ends the undo as OutcomeUnknown, which
+    `default` could only hide.
+    """
+    return {"input": taken, "output": given}
+
+
+def undo_scope(taken: Shape, given: Shape) -> Scope:
+    """What the default compensation of an Action sees, whatever Workflow it stands in."""
+    roots = {
+        **undone(taken, given),
+        "run": record({"name": STRING, "namespace": STRING, "uid": STRING}),
+        "workflow": record({"name": STRING, "revision": STRING}),
+    }
+    return Scope(roots, {("input",): "inputSchema", ("output",): "outputSchema"})
 
 
 def env_scope(taken: Shape) -> Scope:

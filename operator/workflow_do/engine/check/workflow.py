@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflow_do.api.action import ActionSpec
-from workflow_do.api.workflow import WorkflowSpec
+from workflow_do.api.workflow import Step, WorkflowSpec
 from workflow_do.engine.check import scopes
 from workflow_do.engine.check.finding import Finding, Severity, errors
 from workflow_do.engine.check.fit import fit
@@ -19,7 +19,7 @@ from workflow_do.engine.check.form import read_form, twice
 from workflow_do.engine.check.places import Place
 from workflow_do.engine.check.reader import read_schema
 from workflow_do.engine.check.shape import ANY, OBJECT, Field, Shape, meet
-from workflow_do.engine.definition import define, define_action
+from workflow_do.engine.definition import action_names, define, define_action, undo_names
 from workflow_do.engine.expressions.places import nearest
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.schemas import SchemaProblem, compile_schema
@@ -33,8 +33,10 @@ def check_action(name: str, raw_spec: Raw) -> tuple[Finding, ...]:
     if spec is not None:
         taken, more = _schema(spec.input_schema, "inputSchema")
         findings += more
-        findings += _schema(spec.output_schema, "outputSchema")[1]
+        given, more = _schema(spec.output_schema, "outputSchema")
+        findings += more
         findings += _env(spec, meet(taken, OBJECT))
+        findings += _undo(spec, meet(taken, OBJECT), meet(given, OBJECT))
     if not errors(findings):
         findings += _backstop(define_action(name, raw_spec))
     return tuple(findings)
@@ -55,7 +57,8 @@ def check_workflow(
     findings += [*twice([(f"steps[{i}].id", s.id) for i, s in enumerate(spec.steps)])]
     findings += [*_reserved(spec), *walk.findings()]
     if not errors(findings):
-        unseen = () if complete else walk.unknown
+        used = action_names(raw_spec) | undo_names(raw_spec, actions)
+        unseen = frozenset() if complete else used - actions.keys()
         stubs = {action: {"image": "not-known-here"} for action in unseen}
         findings += _backstop(define(name, raw_spec, {**stubs, **actions}))
     return tuple(findings)
@@ -94,6 +97,13 @@ def _env(spec: ActionSpec, taken: Shape) -> Iterator[Finding]:
             yield from place.findings
 
 
+def _undo(spec: ActionSpec, taken: Shape, given: Shape) -> Iterator[Finding]:
+    if spec.compensate is not None:
+        place = Place(scopes.undo_scope(taken, given))
+        place.shape(dict(spec.compensate.input), "compensate.input")
+        yield from place.findings
+
+
 @dataclass(frozen=True, slots=True)
 class _Verb:
     """What is known of an Action: what it takes, what it gives."""
@@ -126,12 +136,24 @@ class _Walk:
             scope = scopes.step_scope(body, dict(before), ids, self._origins)
             verb = self._verb(step.action, f"steps[{at}].action")
             self._input(step.input, f"steps[{at}].input", scope, step.action, verb)
+            self._compensation(step, at, scope, verb)
             seen = scopes.Before(verb.given if verb is not None else OBJECT)
             before[step.id] = scopes.step_field(seen)
             self._origins["steps", step.id, "output"] = f"outputSchema of {step.action}"
             self._late[step.id] = scopes.step_field(scopes.maybe_not_run(step.id, seen))
         self._handler(body, ids)
         return self._found
+
+    def _compensation(self, step: Step, at: int, scope: scopes.Scope, verb: _Verb | None) -> None:
+        """The step's own; that of its Action is checked with the Action."""
+        own = step.compensate
+        if own is None or own.action is None:
+            return
+        taken, given = (verb.taken, verb.given) if verb is not None else (OBJECT, OBJECT)
+        more = {**scopes.undone(taken, given), "failure": scopes.failure()}
+        undo = self._verb(own.action, f"steps[{at}].compensate.action")
+        path = f"steps[{at}].compensate.input"
+        self._input(own.input or {}, path, scopes.with_roots(scope, more), own.action, undo)
 
     def _handler(self, body: Shape, ids: frozenset[str]) -> None:
         handler = self._spec.on_failure
