@@ -6,6 +6,7 @@ counts in the whole expression, since a warning too many costs more trust than o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,12 +57,19 @@ def flat_path(node: Any) -> tuple[Any, list[str | int]]:
     return node, keys
 
 
-def _conditions(node: nodes.Node) -> list[nodes.Node]:
-    found: list[nodes.Node] = [choice.test for choice in _every(node, nodes.CondExpr)]
-    for kind in (nodes.And, nodes.Or):
-        found += [pair.left for pair in _every(node, kind)]
-    # A condition on its own (`when`) guards what comes after it.
-    return [*found, node] if isinstance(node, nodes.Compare | nodes.Not) else found
+def _conditions(node: nodes.Node) -> Iterator[nodes.Node]:
+    """What decides: the test of a choice, the first side of `and` and `or`, each as a whole."""
+    if isinstance(node, nodes.Compare | nodes.Not):
+        # A condition on its own (`when`) guards what comes after it.
+        yield node
+    elif isinstance(node, nodes.And | nodes.Or):
+        yield node.left
+        yield from _conditions(node.right)
+    else:
+        if isinstance(node, nodes.CondExpr):
+            yield node.test
+        for child in node.iter_child_nodes():
+            yield from _conditions(child)
 
 
 def _null_checks(condition: nodes.Node) -> set[Path]:

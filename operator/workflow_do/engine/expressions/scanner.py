@@ -17,6 +17,11 @@ MAX_BRACKETS: Final = 20
 MAX_PREFIXES: Final = 50
 """`not not x`, `--x` and `else`: each costs the parser a frame."""
 
+MAX_TOKENS: Final = 1000
+"""Words, numbers, quoted strings and symbols of one expression: each costs the parser some 4 µs."""
+MAX_EXPRESSIONS: Final = 200
+"""Expressions of one string: each costs the parser some 25 µs before it has read a token."""
+
 _OPEN: Final = "{{"
 _CLOSE: Final = "}}"
 _PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
@@ -52,8 +57,11 @@ class Piece:
 
 def split(source: str) -> Iterator[Piece]:
     """The pieces of a string, in order, none of them empty text. Raises ScanError."""
-    position = 0
+    position = found = 0
     while (start := source.find(_OPEN, position)) >= 0:
+        found += 1
+        if found > MAX_EXPRESSIONS:
+            raise ScanError(f"more than {MAX_EXPRESSIONS} expressions in one string")
         if start > position:
             yield _plain(source[position:start])
         end = _end_of_expression(source, start + 2)
@@ -91,7 +99,7 @@ def _check_whitespace_control(inside: str) -> None:
 
 def _end_of_expression(source: str, start: int) -> int:
     closers: list[str] = []
-    prefixes = 0
+    prefixes = tokens = 0
     after_prefix = False
     for token in _TOKEN.finditer(source, start):
         name, found = token.lastgroup, token.group()
@@ -103,10 +111,13 @@ def _end_of_expression(source: str, start: int) -> int:
             raise ScanError("a quoted string in an expression is not closed")
         elif name == "string":
             _check_escapes(found)
+        tokens += name != "space"
         prefixes += name == "prefix" and (after_prefix or found == "else")
         after_prefix = name == "prefix" or (after_prefix and name == "space")
         if len(closers) > MAX_BRACKETS or prefixes > MAX_PREFIXES:
             raise ScanError("an expression is nested too deeply")
+        if tokens > MAX_TOKENS:
+            raise ScanError(f"an expression has more than {MAX_TOKENS:,} words and symbols")
     raise ScanError("`{{` without `}}`; to write it as text: {{ '{{' }}")
 
 

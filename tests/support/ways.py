@@ -1,0 +1,68 @@
+"""Every place that holds templates, and what is rendered there: the ways in for an expression.
+
+A place that is not here is found by `test_every_way_in_is_known`, which puts a broken template
+into every field of a Workflow and an Action: add it to WAYS, with the template that it becomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workflow_do.engine import expressions as ex
+from workflow_do.engine.definition import Definition, define
+from workflow_do.engine.problem import Problem
+
+Raw = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One place. `put` makes a Workflow spec and Actions with the template there."""
+
+    place: str
+    put: Callable[[str], tuple[Raw, Mapping[str, Raw]]]
+    tree: Callable[[Definition], ex.Tree]
+
+    def outcome(self, template: str, scope: Mapping[str, Any]) -> Any:
+        """What comes of the template there: a Problem, a TemplateFailure, or the value."""
+        spec, actions = self.put(template)
+        found = define("flow", spec, actions)
+        return found if isinstance(found, Problem) else ex.render(self.tree(found), scope)
+
+
+def _flow(**changes: Any) -> Raw:
+    return {"steps": [{"id": "one", "action": "act", "input": {}}], **changes}
+
+
+def _action(**changes: Any) -> dict[str, Raw]:
+    return {"act": {"image": "example.com/act:1", **changes}}
+
+
+def _step(**changes: Any) -> Raw:
+    return _flow(steps=[{"id": "one", "action": "act", **changes}])
+
+
+def _env(template: str) -> tuple[Raw, dict[str, Raw]]:
+    return _flow(), _action(env=[{"name": "X", "value": template}])
+
+
+def _handler(definition: Definition) -> ex.Tree:
+    assert definition.handler is not None
+    return definition.handler.input
+
+
+WAYS = (
+    Way(
+        "Workflow steps[].input",
+        lambda t: (_step(input={"x": [t]}), _action()),
+        lambda d: d.steps[0].input,
+    ),
+    Way(
+        "Workflow onFailure.input",
+        lambda t: (_flow(onFailure={"action": "act", "input": {"x": t}}), _action()),
+        _handler,
+    ),
+    Way("Action env[].value", _env, lambda d: d.steps[0].action.env["X"]),
+)
