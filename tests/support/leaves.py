@@ -37,8 +37,11 @@ def _put(node: Node, defs: Node, path: str, text: str) -> Iterator[tuple[str, An
         else:
             for below, value in _put(inner, defs, path, text):
                 yield below, {"x": value}
-    needed = {n: _valid(n, node["properties"][n], defs) for n in node.get("required", ())}
-    for name, field in node.get("properties", {}).items():
+    fields = node.get("properties", {})
+    # Without an Action a compensation is none, and its input is not looked at.
+    needs = [*node.get("required", ()), *(n for n in fields if n == "action")]
+    needed = {n: _valid(n, fields[n], defs) for n in needs}
+    for name, field in fields.items():
         for below, value in _put(field, defs, f"{path}.{name}".lstrip("."), text):
             yield below, {**needed, name: value}
 
@@ -56,6 +59,8 @@ def _without(node: Node) -> Node:
 def _valid(name: str, node: Node, defs: Node) -> Any:
     """Some value of a required field."""
     node = _resolved(node, defs)
+    if "anyOf" in node:
+        return _valid(name, node["anyOf"][0], defs)
     if "enum" in node or "const" in node:
         return node.get("const", node.get("enum", [None])[0])
     if node.get("type") == "array":

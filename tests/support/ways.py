@@ -53,6 +53,11 @@ def _handler(definition: Definition) -> ex.Tree:
     return definition.handler.input
 
 
+def _undone(template: str) -> tuple[Raw, dict[str, Raw]]:
+    undo = {"action": "undo", "input": {"x": template}}
+    return _flow(), {**_action(compensate=undo), "undo": {"image": "example.com/undo:1"}}
+
+
 WAYS = (
     Way(
         "Workflow steps[].input",
@@ -64,5 +69,11 @@ WAYS = (
         lambda t: (_flow(onFailure={"action": "act", "input": {"x": t}}), _action()),
         _handler,
     ),
+    Way(
+        "Workflow steps[].compensate.input",
+        lambda t: (_step(compensate={"action": "act", "input": {"x": t}}), _action()),
+        lambda d: d.undos["one"].input,
+    ),
     Way("Action env[].value", _env, lambda d: d.steps[0].action.env["X"]),
+    Way("Action compensate.input", _undone, lambda d: d.undos["one"].input),
 )
