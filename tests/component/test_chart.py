@@ -317,3 +317,24 @@ def test_the_notes_tell_how_to_start(helm: Path, api_server: ApiServer) -> None:
     assert done.returncode == 0, done.stderr
     assert "runs the workflows of: all namespaces" in notes
     assert len([line for line in notes.splitlines() if line.startswith("  kubectl ")]) == 3
+
+
+def test_what_argo_cd_gets_is_what_the_scripts_say(render: Render) -> None:
+    assert of_kind(render(), "ConfigMap") == []
+    [made] = of_kind(render(argocd={"customizations": True}), "ConfigMap")
+    scripts = CHART / "files" / "argocd" / "workflow.do"
+    data = dict(made["data"])
+
+    assert made["metadata"]["name"] == "workflow-do-argocd"
+    for kind in sorted(path.name for path in scripts.iterdir()):
+        health = data.pop(f"resource.customizations.health.workflow.do_{kind}")
+        assert health.strip() == (scripts / kind / "health.lua").read_text("utf-8").strip()
+        discovery = scripts / kind / "actions" / "discovery.lua"
+        if not discovery.exists():
+            continue
+        actions = yaml.safe_load(data.pop(f"resource.customizations.actions.workflow.do_{kind}"))
+        found = {row["name"]: row["action.lua"].strip() for row in actions["definitions"]}
+        files = discovery.parent.glob("*/action.lua")
+        assert actions["discovery.lua"].strip() == discovery.read_text("utf-8").strip()
+        assert found == {path.parent.name: path.read_text("utf-8").strip() for path in files}
+    assert data == {}, "a kind without scripts of its own"

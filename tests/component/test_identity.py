@@ -217,3 +217,19 @@ def test_what_is_in_another_namespace_is_not_there(
         assert verdict(server, name, timeout=40) == ("False", reason)
     assert server.get("jobs", "-l", "workflow.do/workflow=flow-there")["items"] == []
     other.kubectl("delete", "namespace", other.namespace, "--wait=false")
+
+
+def test_nothing_can_be_asked_of_a_run_that_has_ended(server: ApiServer) -> None:
+    made = run_of("flow")
+    create(server, made)
+    name = made["metadata"]["name"]
+    since = "2026-01-31T08:00:00Z"
+    ended = {"type": "Completed", "status": "True", "reason": "Succeeded", "message": ""}
+    status = {"conditions": [{**ended, "lastTransitionTime": since}]}
+    patch = json.dumps({"status": status})
+    server.kubectl("patch", "wfr", name, "--subresource=status", "--type=merge", "-p", patch)
+    for state in ("Paused", "Cancelled"):
+        text = json.dumps({"spec": {"desiredState": state}})
+        assert "has ended" in server.refused("patch", "wfr", name, "--type=merge", "-p", text)
+    server.kubectl("label", "wfr", name, "example.com/a=b")
+    server.kubectl("annotate", "wfr", name, "example.com/a=b")

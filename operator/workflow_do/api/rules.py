@@ -156,6 +156,13 @@ RUN: Final = (
         "a cancelled run cannot be resumed, nor cancelled in the other way: retry it, or create a "
         "new run",
     ),
+    Rule(
+        "",
+        "!has(oldSelf.status) || !has(oldSelf.status.conditions)"
+        " || !oldSelf.status.conditions.exists(c, c.type == 'Completed' && c.status == 'True')"
+        " || self.spec == oldSelf.spec",
+        "the run has ended: it cannot be paused, resumed or cancelled any more",
+    ),
 )
 
 APPROVAL: Final = (

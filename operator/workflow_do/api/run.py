@@ -52,6 +52,13 @@ class RetryOf(Spec):
     run_uid: Annotated[
         str, Field(alias="runUID", min_length=1, max_length=64, description="Its uid.")
     ]
+    same_trigger: Annotated[
+        bool,
+        Field(
+            description="Refuse unless this run's trigger is equal to that one's: for callers that "
+            "copy it by means which may lose something. Absent: false."
+        ),
+    ] = False
 
 
 class RunSpec(Spec):

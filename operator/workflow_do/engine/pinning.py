@@ -145,6 +145,9 @@ def _not_to_be_retried(run: Run, original: Run) -> str | None:
         return "succeeded: there is nothing to retry"
     if original.retried_by not in ("", run.uid):
         return "was retried before: retry that run instead"
+    asked = run.spec.retry_of
+    if asked is not None and asked.same_trigger and run.spec.trigger != original.spec.trigger:
+        return "had another trigger: it was not copied whole (kubectl workflow retry does)"
     return None
 
 

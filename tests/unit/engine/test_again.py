@@ -115,6 +115,25 @@ def test_what_cannot_be_retried_is_refused_at_once(change: Any) -> None:
     assert again.created == []
 
 
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        pytest.param({"n": 2}, ("False", "RetryRefused"), id="another"),
+        pytest.param({}, ("False", "RetryRefused"), id="something got lost"),
+        pytest.param(..., ("Unknown", "Running"), id="the same"),
+    ],
+)
+def test_a_retry_can_insist_on_the_trigger_of_its_original(
+    body: Any, verdict: tuple[str, str]
+) -> None:
+    again = failed_run().retry()
+    again.run["spec"]["retryOf"]["sameTrigger"] = True
+    if body is not ...:
+        again.run["spec"]["trigger"]["body"] = body
+    again.reconcile()
+    assert again.verdict() == verdict
+
+
 def restored(w: World) -> World:
     """The run as `kubectl get -o yaml` and `apply` bring it back: no status, another uid."""
     again = World(w.flow, *w.actions.values())

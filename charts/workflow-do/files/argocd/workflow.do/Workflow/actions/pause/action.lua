@@ -1,0 +1,3 @@
+-- New runs wait; live ones go on.
+obj.spec.suspend = true
+return obj

@@ -1,0 +1,3 @@
+-- Runs that waited start.
+obj.spec.suspend = false
+return obj

@@ -1,0 +1,3 @@
+-- Ends it for good.
+obj.spec.desiredState = "Cancelled"
+return obj

@@ -1,0 +1,3 @@
+-- What runs goes on to its end, nothing new starts.
+obj.spec.desiredState = "Paused"
+return obj

@@ -1,0 +1,3 @@
+-- It goes on.
+obj.spec.desiredState = "Running"
+return obj
