@@ -13,7 +13,7 @@ from typing import Any
 from workflow_do.api import crd
 
 Node = dict[str, Any]
-WRITABLE = ("Action", "Workflow", "WorkflowRun")
+WRITABLE = ("Action", "Workflow", "WorkflowRun", "WorkflowApproval")
 """The kinds that users make; revisions and statuses are the operator's."""
 SCHEMAS: dict[str, Node] = {
     found.names.kind: crd.crd(found)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]

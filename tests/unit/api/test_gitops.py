@@ -8,6 +8,7 @@ import pytest
 
 from support import argocd
 from support.states import RUNS, definition
+from workflow_do.api import crd
 
 Object = dict[str, Any]
 BAD = {"inputSchema": {"$ref": "https://example.com/s.json"}}
@@ -111,6 +112,19 @@ def test_a_definition(obj: Object, health: str, status: str, actions: set[str]) 
     assert argocd.health(obj)["status"] == health
     assert kstatus(obj) == status
     assert argocd.enabled(obj) == actions
+
+
+def test_every_kind_has_a_health_script() -> None:
+    assert {path.name for path in argocd.SCRIPTS.iterdir()} == {
+        found.names.kind for found in crd.DEFINITIONS
+    }
+
+
+def test_a_decision_is_always_well() -> None:
+    spec = {"decision": "Reject"}
+    approval = {"kind": "WorkflowApproval", "metadata": {"generation": 1}, "spec": spec}
+    assert argocd.health(approval) == {"status": "Healthy", "message": "Reject"}
+    assert kstatus(approval) == "Current"
 
 
 def test_a_revision_is_always_well() -> None:

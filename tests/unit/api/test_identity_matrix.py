@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from support.schemawalk import WRITABLE, levels, put, texts
 from workflow_do.api.action import ActionSpec
+from workflow_do.api.approval import ApprovalSpec
 from workflow_do.api.run import RunSpec
 from workflow_do.api.workflow import WorkflowSpec
 
@@ -22,6 +23,7 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "Action": ActionSpec,
     "Workflow": WorkflowSpec,
     "WorkflowRun": RunSpec,
+    "WorkflowApproval": ApprovalSpec,
 }
 
 FORBIDDEN: Final[dict[str, Any]] = {
@@ -72,7 +74,7 @@ FORBIDDEN: Final[dict[str, Any]] = {
 """Fields of Pods, and of what other systems let runs patch. No kind of ours has any of them."""
 
 ACCOUNT: Final = "serviceAccountName"
-MAY_NAME_AN_ACCOUNT: Final = {"Action": {"spec"}, "Workflow": {"spec"}, "WorkflowRun": set[str]()}
+MAY_NAME_AN_ACCOUNT: Final = {"Action": {"spec"}, "Workflow": {"spec"}}
 
 PLACES = [
     pytest.param(kind, path, id=f"{kind} {path}") for kind in WRITABLE for path in levels(kind)
@@ -101,7 +103,7 @@ def test_no_place_takes_a_field_that_leads_out_of_the_pod(kind: str, path: str) 
 def test_an_account_is_named_by_actions_and_workflows_in_one_place_each(
     kind: str, path: str
 ) -> None:
-    if path in MAY_NAME_AN_ACCOUNT[kind]:
+    if path in MAY_NAME_AN_ACCOUNT.get(kind, ()):
         return
     assert unknown_fields(kind, path, {ACCOUNT: "admin"}) == {ACCOUNT}
 
@@ -223,6 +225,12 @@ TEXTS: Final = {
     "WorkflowRun": {
         "data": {"spec.trigger.headers{}", "spec.trigger.id", "spec.trigger.idempotencyKey"},
         "compared with the uid of the run that is named beside it": {"spec.retryOf.runUID"},
+    },
+    "WorkflowApproval": {
+        "compared with the uid of the run that is named beside it": {"spec.runUID"},
+        "compared with a step's id": {"spec.step"},
+        "compared by the admission policy with who is asking": {"spec.approver"},
+        "for people": {"spec.comment"},
     },
 }
 """Every text that is no reference, by what it can do. What is new has to find its line here."""
