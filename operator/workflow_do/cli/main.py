@@ -37,6 +37,7 @@ from workflow_do.cli.options import (
     complete_workflow,
     reach,
 )
+from workflow_do.cli.revision_commands import COMMANDS as REVISION_COMMANDS
 
 if TYPE_CHECKING:
     from workflow_do.cli.start import Follow
@@ -76,6 +77,10 @@ def run(
         list[str] | None,
         typer.Option("--json-param", metavar="KEY=JSON", help="A key of the body, as JSON."),
     ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option("--revision", metavar="REVISION", help="An older one, by number or name."),
+    ] = None,
     name: NewName = None,
     watch: Watch = False,
     wait: Wait = False,
@@ -92,7 +97,8 @@ def run(
 
         follow = _follow(watch, wait, timeout, output)
         given = build_body(read_text(body, sys.stdin), param or [], json_param or [])
-        start(reach(namespace, context, kubeconfig), workflow, given, follow, name=name)
+        cluster = reach(namespace, context, kubeconfig)
+        start(cluster, workflow, given, follow, name=name, revision=revision)
 
 
 @app.command()
@@ -317,6 +323,8 @@ def logs(
 
 
 app.command()(lint)
+for _command in REVISION_COMMANDS:
+    app.command()(_command)
 
 
 @app.command()

@@ -135,11 +135,11 @@ def many_runs(runs: Sequence[Run], target: Console, *, namespaces: bool, limit: 
         tell(f"the newest {len(shown)} of {len(runs)} runs; see more with --limit")
 
 
-def data(obj: Mapping[str, Any], form: str) -> None:
+def data(obj: Mapping[str, Any], form: str, kind: names.Kind = names.RUN) -> None:
     """An object on standard output as json, yaml, or by name; without managedFields, as kubectl."""
     if form == "name":
         for item in obj.get("items", [obj]):
-            typer.echo(f"{names.RUN.singular}.{names.GROUP}/{item['metadata']['name']}")
+            typer.echo(f"{kind.singular}.{names.GROUP}/{item['metadata']['name']}")
         return
     plain = _without_managed_fields(obj)
     if form == "json":

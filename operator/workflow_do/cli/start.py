@@ -30,11 +30,27 @@ class Follow:
 
 
 def start(
-    cluster: Cluster, workflow: str, body: Any, follow: Follow, *, name: str | None = None
+    cluster: Cluster,
+    workflow: str,
+    body: Any,
+    follow: Follow,
+    *,
+    name: str | None = None,
+    revision: str | None = None,
 ) -> None:
-    """Start a run; then come back at once, wait for its end, or show it until then."""
+    """Start a run; then come back at once, wait for its end, or show it until then.
+
+    revision: number or name of one that is there; else the definitions as they are.
+    """
     manifest = run_manifest(workflow, body=body, name=name, namespace=cluster.namespace)
-    require_workflow(cluster, workflow)
+    if revision is None:
+        require_workflow(cluster, workflow)
+    else:
+        # Loads the engine's parsers, which a plain start does not need.
+        from workflow_do.sdk.revisions import fetch_history
+
+        found = fetch_history(cluster.client, cluster.namespace, workflow).find(revision)
+        manifest["spec"]["revisionName"] = found.name
     made = cluster.client.create(RUNS, cluster.namespace, manifest)
     follow_started(cluster, parse_run(made), follow)
 

@@ -49,7 +49,7 @@ def pin(
         )
     if spec_of(workflow).get("suspend") is True:
         return Problem(Reason.WORKFLOW_SUSPENDED, f"the Workflow {wanted!r} is suspended")
-    content = _content(workflow, actions)
+    content = content_of(workflow, actions)
     revision = _revision_name(wanted, content)
     definition = define(wanted, content["workflow"], content["actions"], revision)
     if isinstance(definition, Problem):
@@ -71,7 +71,7 @@ def _clip(text: str) -> str:
 def current_revision(workflow: Raw, actions: Mapping[str, Raw]) -> str:
     """The name of the revision that a run started now would be pinned to, were it usable."""
     meta = workflow.get("metadata") or {}
-    return _revision_name(str(meta.get("name", "")), _content(workflow, actions))
+    return _revision_name(str(meta.get("name", "")), content_of(workflow, actions))
 
 
 def _revision_name(workflow_name: str, content: Raw) -> str:
@@ -96,7 +96,7 @@ def pin_named(run: Run, revision: Raw | None) -> Pinning | Problem:
     return Pinning(definition, None)
 
 
-def _content(workflow: Raw, actions: Mapping[str, Raw]) -> dict[str, Any]:
+def content_of(workflow: Raw, actions: Mapping[str, Raw]) -> dict[str, Any]:
     """What a revision freezes: the Workflow's spec, and the specs of its Actions that are there."""
     spec = {k: v for k, v in spec_of(workflow).items() if k not in _LIVE_FIELDS}
     specs = {name: spec_of(raw) for name, raw in actions.items()}

@@ -7,7 +7,7 @@ in time; every error is one of `sdk.errors`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,16 +55,19 @@ JOBS: Final = Resource("/apis/batch/v1", "jobs", "batch")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which objects of a kind: by name or by labels, in a namespace or (None) in all."""
+    """Which objects of a kind: by name, labels or fields, in a namespace or (None) in all."""
 
     resource: Resource
     namespace: str | None
     name: str | None = None
     labels: str | None = None
+    fields: str | None = None
 
     def query(self) -> list[tuple[str, str]]:
         """The selectors as query parameters."""
-        fields = [("fieldSelector", f"metadata.name={self.name}")] if self.name else []
+        by_name = f"metadata.name={self.name}" if self.name else None
+        chosen = ",".join(filter(None, [by_name, self.fields]))
+        fields = [("fieldSelector", chosen)] if chosen else []
         return fields + ([("labelSelector", self.labels)] if self.labels else [])
 
     def call(self, verb: str) -> Call:
@@ -144,6 +147,20 @@ class Client:
         call = Call("patch", resource.plural, resource.group, namespace, name)
         path = resource.path(namespace, name)
         form = "application/merge-patch+json"
+        return self._json("PATCH", path, call, body=patch, content_type=form)
+
+    def replace_spec(
+        self, resource: Resource, namespace: str, name: str, version: str, spec: Mapping[str, Any]
+    ) -> Object:
+        """Another spec for the object as it was read; the rest stays. Raises NotFound, Invalid, and
+        Conflict where it is not of that resourceVersion any more.
+        """
+        call = Call("patch", resource.plural, resource.group, namespace, name)
+        patch = [
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "replace", "path": "/spec", "value": dict(spec)},
+        ]
+        path, form = resource.path(namespace, name), "application/json-patch+json"
         return self._json("PATCH", path, call, body=patch, content_type=form)
 
     def watch_once(
