@@ -85,7 +85,7 @@ def test_the_history_has_the_newest_first_and_marks_the_current_one() -> None:
 
 def test_what_no_run_has_used_is_shown_as_live() -> None:
     assert printed(history(ONE, live=revision(0, CHARGE, image="3")))[1:] == [
-        "- (current)   live                0      action charge-card: example.com/charge-card:3",
+        "- (current)   live              0      action charge-card: example.com/charge-card:3",
         "1             order-1   9h00m   0      the first that is kept",
     ]
 
