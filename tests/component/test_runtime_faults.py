@@ -22,10 +22,11 @@ from workflow_do.engine.effects import CreateJob, ExpirePod, SuspendJob
 from workflow_do.engine.facts import Observed, Run, parse_run
 from workflow_do.engine.identity import Role, Unit
 from workflow_do.engine.problem import Problem
-from workflow_do.runtime.api import JOBS, RUNS, Api, Refused, Unavailable
+from workflow_do.runtime.api import EVENTS, JOBS, RUNS, Api, Refused, Unavailable
 from workflow_do.runtime.config import Settings
 from workflow_do.runtime.connection import connect
-from workflow_do.runtime.execute import Executor, RunGone
+from workflow_do.runtime.execute import Executor, JobGone, RunGone
+from workflow_do.runtime.observe import Observer
 from workflow_do.runtime.operator import Operator
 from workflow_do.runtime.status import StatusWriter, Written
 from workflow_do.runtime.store import RunKey, Store, key_of
@@ -144,9 +145,49 @@ def test_an_answer_that_stays_unknown_is_left_to_the_queue(server: ApiServer) ->
         with pytest.raises(Unavailable):
             await executor.execute(stage.key, (stage.job(),), stage.look())
         assert not record.looked, "next time the API server is asked what is there"
-        assert len(await stage.jobs()) == 1
+        assert not record.vouched, "and its Events what was there"
+        assert await stage.jobs() == []
 
-    on_stage(server, work, first_posts_of_jobs(*[Fault.ERROR] * 100))
+    on_stage(server, work, first_posts_of_jobs(*[Fault.LOST_REQUEST] * 100))
+
+
+def test_a_job_that_was_made_unheard_and_is_gone_is_not_made_again(server: ApiServer) -> None:
+    """Nobody heard the answer; before the POST is repeated, the Job has come and gone."""
+
+    async def work(stage: Stage) -> None:
+        record = stage.store.record(stage.key.uid)
+        assert record is not None
+        record.vouched = True
+        effect = stage.job()
+        await stage.api.create(EVENTS, stage.key.namespace, spoken_of(effect.name, stage.key))
+        with pytest.raises(JobGone):
+            await Executor(stage.api, stage.store).execute(stage.key, (effect,), stage.look())
+        assert await stage.jobs() == []
+        assert not record.vouched, "the next plan asks, and counts it as begun"
+        observer = Observer(stage.api, stage.store)
+        seen = await observer.with_past(stage.look(), frozenset({effect.name, "never-was"}))
+        assert seen.past["never-was"] is None
+        past = seen.past[effect.name]
+        assert past is not None
+        assert past.uid == "past-1"
+
+    on_stage(server, work, first_posts_of_jobs(Fault.LOST_REQUEST))
+
+
+def spoken_of(job: str, key: RunKey) -> dict[str, Any]:
+    """The Job controller's Event about a Job that is gone."""
+    return {
+        "metadata": {"name": f"{job}.1", "namespace": key.namespace},
+        "involvedObject": {
+            "kind": "Job",
+            "name": job,
+            "namespace": key.namespace,
+            "uid": "past-1",
+        },
+        "reason": "SuccessfulCreate",
+        "message": f"Created pod: {job}-x",
+        "firstTimestamp": "2026-01-31T08:00:00Z",
+    }
 
 
 def test_a_definite_no_is_a_refusal(server: ApiServer) -> None:

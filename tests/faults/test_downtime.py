@@ -29,11 +29,5 @@ def test_r4_while_the_operator_is_down(
     assert try_on(site, trials.while_down(befalls), expected) == []
 
 
-@pytest.mark.long
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="nothing the operator reads tells that the Job ever was",
-)
 def test_r4_a_job_that_nobody_wrote_down_is_deleted(site: Site, expected: Ending) -> None:
     assert try_on(site, trials.never_written_down, expected) == []

@@ -49,6 +49,7 @@ class Mood:
     definition: str
     people: float
     late_start: int
+    wiped: float
 
 
 class Adversary:
@@ -164,6 +165,7 @@ def _mood(random: Random) -> Mood:
         definition=random.choice(("there",) * 18 + ("late", "missing", "suspended")),
         people=some(0.0, 0.01, 0.04),
         late_start=random.choice((0, 0, 12, 16, 24, 40)),
+        wiped=some(0.0, 0.0, 0.2),
     )
 
 
@@ -200,31 +202,40 @@ def _job_troubles(
     found: list[Move] = []
     if this.fate.blocked:
         found.append(("quota freed", lambda: setattr(this.fate, "blocked", "")))
-    if _everybody_knows(cluster, this, leaders, adrift):
+    if nobody_could_make_it_again(cluster, this, leaders, adrift):
         found.append(("job deleted by hand", lambda: cluster.server.remove(JOBS, this.job)))
     return found
 
 
-def _everybody_knows(
+def nobody_could_make_it_again(
     cluster: Cluster, this: Try, leaders: list[Leader], adrift: list[Call]
 ) -> bool:
     """Whether a Job that is deleted now cannot be made again by a POST that is still repeated.
 
-    Kubernetes keeps no memory of a deleted name. Who deletes a Job in the very moment in which it
-    is made can have it made twice; that is said in the documentation, and not tried here.
+    Kubernetes keeps no memory of a deleted name but its Events. Who deletes a Job in the moment
+    in which it is made, while somebody acts on an older look, can have it made twice; that is said
+    in the documentation, and not tried here. Who deletes one that its maker has not written down
+    cannot, as long as whoever comes next asks for its Events.
     """
-    raw = next(iter(cluster.server.objects["workflowruns"].values()))
-    status = raw.get("status") or {}
-    recorded = [*(status.get("steps") or ()), status.get("onFailure") or {}]
-    if this.uid not in [r.get("jobUID") for r in recorded]:
-        return False
     calls = [*adrift, *(c for leader in leaders for c in leader.wire.calls)]
-    version = int(raw["metadata"]["resourceVersion"])
-    known = all(
-        not leader.busy and (r := leader.store.record(leader.key.uid)) and r.version >= version
-        for leader in leaders
-    )
-    return bool(known) and not any(c.verb == "create" and c.resource is JOBS for c in calls)
+    posted = any(c.verb == "create" and c.resource is JOBS for c in calls)
+    if posted or any(leader.busy for leader in leaders):
+        return False
+    minds = [leader.store.record(leader.key.uid) for leader in leaders]
+    if not _on_record(cluster, this):
+        return this.uid in cluster.server.told and not any(m and m.vouched for m in minds)
+    version = int(_run(cluster)["metadata"]["resourceVersion"])
+    return all(m is not None and m.version >= version for m in minds)
+
+
+def _on_record(cluster: Cluster, this: Try) -> bool:
+    status = _run(cluster).get("status") or {}
+    recorded = [*(status.get("steps") or ()), status.get("onFailure") or {}]
+    return this.uid in [r.get("jobUID") for r in recorded]
+
+
+def _run(cluster: Cluster) -> Raw:
+    return next(iter(cluster.server.objects["workflowruns"].values()))
 
 
 def _disrupted(raw: Raw) -> bool:

@@ -78,6 +78,10 @@ class Cluster:
             found += self._container_moves(machine, raw)
         return found
 
+    def moves_of(self, this: Try) -> list[Move]:
+        """What the Job controller could do now for one Job."""
+        return list(self._job_moves(this))
+
     def tick(self) -> None:
         """Time has passed: what surely is over by now is over."""
         for m in self.machines:
@@ -126,7 +130,7 @@ class Cluster:
         self.server.update(JOBS, this.job, status=status)
 
     def _warn(self, this: Try) -> None:
-        self.server.tell(this.uid, "Warning", "FailedCreate", this.fate.blocked)
+        self.server.tell(this.job, this.uid, "Warning", "FailedCreate", this.fate.blocked)
 
     def _make_pod(self, this: Try, job: Raw) -> None:
         this.pods += 1
@@ -151,7 +155,7 @@ class Cluster:
         )
         deadline = template["spec"]["activeDeadlineSeconds"]
         self.machines.append(Machine(name, this, deadline=deadline))
-        self.server.tell(this.uid, "Normal", "SuccessfulCreate", f"Created pod: {name}")
+        self.server.tell(this.job, this.uid, "Normal", "SuccessfulCreate", f"Created pod: {name}")
 
     def _pod_moves(self, m: Machine, raw: Raw) -> Iterator[Move]:
         """The scheduler, the garbage collectors and the finalizer."""

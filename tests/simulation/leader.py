@@ -82,7 +82,7 @@ class Wire:
         self, resource: Resource, namespace: str, *, labels: str = "", fields: str = ""
     ) -> Listing:
         if resource is EVENTS:
-            return self._server.events(fields.partition("=")[2])
+            return self._server.events(fields)
         return await self._call("list", resource)
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Raw:

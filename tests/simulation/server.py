@@ -84,18 +84,22 @@ class Server:
             raise NotFound(f"{resource.plural} {name!r} not found")
         return raw
 
-    def tell(self, uid: str, type_: str, reason: str, message: str) -> None:
-        """A controller's Event about an object."""
-        event = {"type": type_, "reason": reason, "message": message}
+    def tell(self, name: str, uid: str, type_: str, reason: str, message: str) -> None:
+        """A controller's Event about a Job."""
+        event: Raw = {"type": type_, "reason": reason, "message": message}
+        event |= {"involvedObject": {"name": name, "uid": uid}, "firstTimestamp": stamp(self.now)}
         self.told.setdefault(uid, []).append(event)
 
     def list(self, resource: Resource) -> Listing:
         """LIST, as of now. The model holds one run, so every selector selects everything."""
         return Listing(self.all(resource), self.version)
 
-    def events(self, uid: str) -> Listing:
-        """The Events about one object."""
-        return Listing(list(self.told.get(uid, ())), self.version)
+    def events(self, fields: str) -> Listing:
+        """The Events about one Job, by its uid or its name, there or gone."""
+        *_, asked = fields.split("=")
+        told = [event for events in self.told.values() for event in events]
+        about = [e for e in told if asked in e["involvedObject"].values()]
+        return Listing(about, self.version)
 
     def desire(self, name: str, state: str) -> None:
         """A person asks something of a run: desiredState."""

@@ -18,7 +18,7 @@ from unittest import mock
 
 from structlog.testing import capture_logs
 
-from simulation.adversary import Adversary, carry_out
+from simulation.adversary import Adversary, carry_out, nobody_could_make_it_again
 from simulation.cluster import Cluster, Fate, Try
 from simulation.invariants import Scene, Violated, ended, hold
 from simulation.leader import Broken, Call, Leader
@@ -189,10 +189,31 @@ class Simulation:
         if calls and not (leader.wants() and leader.busy and self.adversary.chance(0.3)):
             call = self.adversary.random.choice(calls)
             self._note(self.adversary.let_through(leader, call, self.adrift, False))
+            if self._posted(call) and self.adversary.chance(self.adversary.mood.wiped):
+                self._wipe(leader)
+                return
             if calls and not calls[0].write and self.adversary.chance(self.adversary.mood.burst):
                 self._drive(leader)
         elif leader.wants():
             leader.go()
+
+    def _posted(self, call: Call) -> bool:
+        """Whether this call has just made a Job."""
+        name = call.args[0]["metadata"]["name"] if call.verb == "create" else ""
+        return call.resource is JOBS and any(t.job == name for t in self.cluster.tries[-1:])
+
+    def _wipe(self, leader: Leader) -> None:
+        """Killed right after the POST; the Job gets its Pod, and is deleted by hand."""
+        self._crash(leader)
+        this = self.cluster.tries[-1]
+        while this.uid not in self.server.told:
+            told = self.cluster.moves_of(this)
+            if not told:
+                return
+            told[0][1]()
+        if nobody_could_make_it_again(self.cluster, this, self.leaders, self.adrift):
+            self._note("unrecorded job deleted")
+            self.server.remove(JOBS, this.job)
 
     def _deliver(self, leader: Leader) -> None:
         """Some watch events: mostly the next ones, sometimes old ones again or newer ones first."""

@@ -26,6 +26,7 @@ from workflow_do.engine.effects import (
 )
 from workflow_do.engine.facts import (
     Observed,
+    PastJob,
     Refusal,
     Run,
     parse_job,
@@ -72,6 +73,8 @@ class World:
         self.logs: dict[str, str] = {}
         self.outputs: dict[str, LogEnd] = {}
         self.original: Raw | None = None
+        self.inherited = False
+        self.past: dict[str, PastJob | None] = {}
         self.events: dict[str, tuple[str, ...]] = {}
         self.created: list[str] = []
         self.run: Raw = {
@@ -117,10 +120,12 @@ class World:
             jobs=tuple(parse_job(j) for j in self.jobs.values()),
             pods=tuple(parse_pod(p) for p in self.pods.values()),
             job_events=self.events,
+            past=self.past,
             refusals=self.refusals,
             logs={p["metadata"]["uid"]: self.logs.get(n, "") for n, p in self.pods.items()},
             log_outputs={self.pods[n]["metadata"]["uid"]: end for n, end in self.outputs.items()},
             live=live,
+            inherited=self.inherited,
         )
 
     def _definition(self, run: Run) -> Any:

@@ -74,10 +74,10 @@ class Plan:
 
     While `effects` is not empty: carry them out, observe what came of them, plan again; only a
     plan without effects is written down. `needs_live` asks for a look at the API server itself,
-    `needs_events` for the Events of these Jobs (uids), `needs_logs` for the end of the log of
-    these Pods (name → uid), `needs_outputs` for the longer end that may hold an output; then plan
-    again. `look_at` is the time at which something changes by
-    itself.
+    `needs_events` for the Events of these Jobs (uids), `needs_past` for what Events know of Jobs of
+    these names, `needs_logs` for the end of the log of these Pods (name → uid), `needs_outputs` for
+    the longer end that may hold an output; then plan again. `look_at` is the time at which
+    something changes by itself.
     """
 
     status: RunStatus
@@ -85,5 +85,6 @@ class Plan:
     look_at: datetime | None = None
     needs_live: bool = False
     needs_events: frozenset[str] = frozenset()
+    needs_past: frozenset[str] = frozenset()
     needs_logs: Mapping[str, str] = field(default_factory=dict)
     needs_outputs: Mapping[str, str] = field(default_factory=dict)

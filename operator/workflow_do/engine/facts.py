@@ -10,6 +10,7 @@ writes them.
              ├─ approvals   what people have decided about the run
              ├─ guard       whether approvals can be believed
              ├─ job_events  why a Job without a Pod has none
+             ├─ past        Jobs (by name) that are gone and of which only Events tell
              ├─ refusals    Jobs that the API server would not take
              ├─ logs        the end of the log of Pods (by uid) that failed
              ├─ log_outputs the end of the log of Pods (by uid) that succeeded and speak by it
@@ -138,6 +139,14 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class PastJob:
+    """A Job that Events tell of, there or not: its uid, and when it was first spoken of."""
+
+    uid: str
+    seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A definite no of the API server to a POST of a Job: HTTP code and its message."""
 
@@ -161,7 +170,11 @@ class Pinning:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One consistent look at a run. `definition` is a Pinning until the status names a revision."""
+    """One consistent look at a run. `definition` is a Pinning until the status names a revision.
+
+    `inherited`: another process may have started something in this run that is not on record and
+    gone by now. `past` answers for the names of Jobs that were asked for; None: never heard of.
+    """
 
     run: Run
     definition: Definition | Pinning | Problem
@@ -170,10 +183,12 @@ class Observed:
     approvals: tuple[ApprovalFact, ...] = ()
     guard: Guard | None = None
     job_events: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    past: Mapping[str, PastJob | None] = field(default_factory=dict)
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
     log_outputs: Mapping[str, LogEnd] = field(default_factory=dict)
     live: bool = False
+    inherited: bool = False
 
 
 def spec_of(raw: Raw) -> Raw:

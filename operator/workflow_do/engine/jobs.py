@@ -58,6 +58,11 @@ class Try:
     input: Json
     env: Mapping[str, str]
 
+    @property
+    def input_hash(self) -> str:
+        """What stands on the Job and in the status for the input."""
+        return hash_of_input(self.input)
+
 
 def encode_input(value: Json) -> str:
     """The input as the program finds it in ACTION_INPUT: compact JSON, keys in their order."""
@@ -77,7 +82,7 @@ def build_job(definition: Definition, action: ActionDef, this: Try) -> dict[str,
     job, pod = action.spec.job_metadata, action.spec.pod_metadata
     notes = {
         names.ANNOTATION_SEQ: str(this.seq),
-        names.ANNOTATION_INPUT_HASH: hash_of_input(this.input),
+        names.ANNOTATION_INPUT_HASH: this.input_hash,
         **({names.ANNOTATION_EPOCH: str(this.epoch)} if this.epoch else {}),
     }
     return {

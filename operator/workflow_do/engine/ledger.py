@@ -142,7 +142,7 @@ def fold(ledger: Ledger, run: Run, definition: Definition, jobs: tuple[JobFact, 
         known = units.get(unit) if unit is not None else None
         if known is not None and _is_news(ledger, known, job):
             record = record_of(ledger, known.unit)
-            ledger = ledger.update(known, **_started(job, record))
+            ledger = ledger.update(known, **started(job, record))
     return ledger
 
 
@@ -176,8 +176,10 @@ def _is_news(ledger: Ledger, unit: UnitDef, job: JobFact) -> bool:
     return record is None or (not record.state.terminal and job.try_ > record.tries)
 
 
-def _started(job: JobFact, record: UnitStatus | None) -> dict[str, Any]:
-    """A new try: what the one before had ended with is over. The first start stays the start."""
+def started(job: JobFact, record: UnitStatus | None) -> dict[str, Any]:
+    """The changes by a new try: what the one before had ended with is over. The first start stays
+    the start.
+    """
     first = record.start_time if record is not None else None
     created: datetime | None = job.created
     return {

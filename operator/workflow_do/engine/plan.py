@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from workflow_do.api.reasons import Reason
-from workflow_do.engine import budget, inputs, limits, report, saga, starting, stopping
+from workflow_do.engine import budget, inherited, inputs, limits, report, saga, starting, stopping
 from workflow_do.engine import ledger as books
 from workflow_do.engine.closing import give_up
 from workflow_do.engine.definition import Definition, UnitDef
@@ -135,6 +135,9 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
     if before.trouble() != found.ledger.trouble():
         # What went wrong is written down before anything follows from it.
         return Plan(report.going(run, definition, found.ledger, now), look_at=now)
+    unknown = _account(observed, definition, found.ledger, now)
+    if unknown is not None:
+        return unknown
     ended = _end_what_waits(run, definition, found.ledger, now)
     if ended is not found.ledger:
         return Plan(report.going(run, definition, ended, now), look_at=now)
@@ -164,6 +167,22 @@ def _next(observed: Observed, definition: Definition, ledger: Ledger, now: datet
     return Plan(report.going(run, definition, ledger, now), effects=(started,))
 
 
+def _account(
+    observed: Observed, definition: Definition, ledger: Ledger, now: datetime
+) -> Plan | None:
+    """What another process may have started, whatever was asked of the run since; None: nothing."""
+    run = observed.run
+    for unit in (_forward(definition, ledger), saga.next_undo(run, definition, ledger)):
+        if unit is None:
+            continue
+        begun = inherited.account(observed, definition, ledger, unit)
+        if isinstance(begun, str):
+            return Plan(run.status, needs_past=frozenset({begun}))
+        if begun is not None:
+            return Plan(report.going(run, definition, begun, now), look_at=now)
+    return None
+
+
 def _next_unit(run: Run, definition: Definition, ledger: Ledger) -> UnitDef | None:
     """After a failure or a cancel what is to be undone, then the handler, once; otherwise the next
     step; None at the end.
@@ -171,6 +190,11 @@ def _next_unit(run: Run, definition: Definition, ledger: Ledger) -> UnitDef | No
     undo = saga.next_undo(run, definition, ledger)
     if undo is not None or limits.cancelled(run):
         return undo
+    return _forward(definition, ledger)
+
+
+def _forward(definition: Definition, ledger: Ledger) -> UnitDef | None:
+    """The next step, or after a failure the handler; None where that has ended, too."""
     if ledger.first_failure() is not None:
         ended = ledger.handler is not None and ledger.handler.state.terminal
         return None if ended else definition.handler

@@ -59,14 +59,19 @@ def going(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> Ru
     status = run.status.model_copy(update={**_progress(ledger), **_pauses(run, now)})
     first, step = ledger.first_failure(), ledger.next_step()
     message = _failed(first) if first is not None else _running(step) if step else ""
-    status = _put(run, status, now, *_compensated(account))
+    status = _with_account(run, status, account, now)
     return _going(run, status, _what(run, ledger, account), message, now)
 
 
-def _compensated(account: saga.Account | None) -> list[tuple[str, str, str, str]]:
+def _with_account(
+    run: Run, status: RunStatus, account: saga.Account | None, now: datetime
+) -> RunStatus:
+    """A cancel that came too late leaves nothing to undo: what was said of it goes, too."""
     if account is None:
-        return []
-    return [(ConditionType.COMPENSATED, account.status, account.reason, account.message)]
+        kept = cond.drop(status.conditions, ConditionType.COMPENSATED)
+        return status.model_copy(update={"conditions": kept})
+    row = (ConditionType.COMPENSATED, account.status, account.reason, account.message)
+    return _put(run, status, now, row)
 
 
 def _what(run: Run, ledger: Ledger, account: saga.Account | None) -> Reason:
@@ -87,7 +92,7 @@ def ended(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> Ru
     """Ended: every step succeeded, or the first failure tells why not."""
     status = run.status.model_copy(update={**_progress(ledger), **_pauses(run, now, over=True)})
     account = saga.account(run, definition, ledger, over=True)
-    status = _put(run, status, now, *_compensated(account))
+    status = _with_account(run, status, account, now)
     first = ledger.first_failure()
     if first is not None:
         reason = first.reason or Reason.EXIT_CODE

@@ -58,6 +58,17 @@ def start(
     return CreateJob(name, jobs.build_job(definition, unit.action, this))
 
 
+def next_try(definition: Definition, ledger: Ledger, unit: UnitDef, run: Run) -> jobs.Try | None:
+    """What the unit's next try is made of, whether it is due or not; None if it cannot render."""
+    rendered = inputs.render(definition, unit, run, ledger)
+    if isinstance(rendered, Problem):
+        return None
+    record = books.record_of(ledger, unit.unit)
+    number = 1 + (record.tries if record is not None else 0)
+    of = _epoch_from(ledger, unit, record)
+    return _try(run, unit, of, number, ledger.next_seq(), rendered)
+
+
 def _taken_over(ledger: Ledger, now: datetime) -> dict[str, Any]:
     return {
         "state": StepState.SUCCEEDED,

@@ -49,6 +49,7 @@ from workflow_do.runtime.api import (
     Unavailable,
 )
 from workflow_do.runtime.metrics import Metrics, unread
+from workflow_do.runtime.past import find_past_job
 from workflow_do.runtime.queue import Backoff
 from workflow_do.runtime.store import RunKey, Store
 
@@ -60,6 +61,13 @@ _IDENTITY: Final = (names.LABEL_RUN_UID, names.LABEL_ROLE, names.LABEL_STEP, nam
 
 class RunGone(Exception):
     """The run's namespace is going or gone; the run will be too: nothing is left to do."""
+
+
+class JobGone(Unavailable):
+    """A Job that was made is gone, and nobody has seen it: look again, live, and ask its Events."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the Job {name!r} was there and is gone")
 
 
 class Stale(Exception):
@@ -167,14 +175,32 @@ class Executor:
         until = clock() + _PATIENCE
         for failures in itertools.count(1):
             try:
-                return await self._post_or_find(key.namespace, manifest)
+                found = await self._made_before(key.namespace, manifest) if failures > 1 else None
+                return found or await self._post_or_find(key.namespace, manifest)
+            except JobGone:
+                self._store.distrust(key)
+                raise
             except Unavailable as error:
-                self._store.doubt(key)
+                self._store.distrust(key)
                 pause = max(error.retry_after, _PAUSE.delay(failures, random.random()))
                 if clock() + pause > until:
                     raise
             await asyncio.sleep(pause)
         raise AssertionError("counting has no end")
+
+    async def _made_before(self, namespace: str, manifest: dict[str, Any]) -> dict[str, Any] | None:
+        """The Job, where a POST without an answer did make it; None where nobody heard of it.
+
+        Raises JobGone where it was made and is gone: after a deletion the same POST would make it
+        again.
+        """
+        name = manifest["metadata"]["name"]
+        if await find_past_job(self._api, namespace, name) is None:
+            return None
+        found = await self._api.find(JOBS, namespace, name)
+        if found is None:
+            raise JobGone(name)
+        return found
 
     async def _post_or_find(self, namespace: str, manifest: dict[str, Any]) -> dict[str, Any]:
         name = manifest["metadata"]["name"]
@@ -194,7 +220,7 @@ class Executor:
         try:
             return await self._api.get(JOBS, namespace, name)
         except NotFound as error:
-            raise Unavailable(f"the Job {name!r} was there and is gone") from error
+            raise JobGone(name) from error
 
     async def _suspend(self, effect: SuspendJob, seen: Observed) -> Observed:
         name, body = effect.job_name, {"spec": {"suspend": True}}

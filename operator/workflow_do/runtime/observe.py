@@ -39,6 +39,7 @@ from workflow_do.runtime.api import (
     Unavailable,
     version_of,
 )
+from workflow_do.runtime.past import find_past_job
 from workflow_do.runtime.protection import try_forgery
 from workflow_do.runtime.store import Record, RunKey, Store, key_of
 
@@ -70,15 +71,17 @@ class Observer:
             record, live = await self._look(key)
         if record is None:
             return None
-        if not isinstance(record.run, Run):
-            return record.run
+        run = record.run
+        if not isinstance(run, Run):
+            return run
         return Observed(
-            run=record.run,
-            definition=await self._definition(record, record.run),
+            run=run,
+            definition=await self._definition(record, run),
             jobs=tuple(v.fact for v in record.jobs.values()),
             pods=tuple(v.fact for v in record.pods.values()),
             approvals=tuple(v.fact for v in record.approvals.values()),
             live=live,
+            inherited=run.started_uid == run.uid and not record.vouched,
         )
 
     async def with_events(self, seen: Observed, job_uids: frozenset[str]) -> Observed:
@@ -86,6 +89,14 @@ class Observer:
         uids = sorted(job_uids)
         found = await asyncio.gather(*(self._warnings(seen.run.namespace, uid) for uid in uids))
         return replace(seen, job_events={**seen.job_events, **dict(zip(uids, found, strict=True))})
+
+    async def with_past(self, seen: Observed, job_names: frozenset[str]) -> Observed:
+        """The same look, with what Events tell of Jobs of these names, there or gone."""
+        asked = sorted(job_names)
+        found = await asyncio.gather(
+            *(find_past_job(self._api, seen.run.namespace, name) for name in asked)
+        )
+        return replace(seen, past={**seen.past, **dict(zip(asked, found, strict=True))})
 
     async def with_logs(self, seen: Observed, pods: Mapping[str, str]) -> Observed:
         """The same look, with the end of the log of these Pods (name → uid); empty if unread."""
@@ -105,6 +116,10 @@ class Observer:
     def doubt(self, key: RunKey) -> None:
         """What is known of the run may be wrong: the next look is live."""
         self._store.doubt(key)
+
+    def vouch(self, key: RunKey) -> None:
+        """A whole round has gone by: what was started before is accounted for."""
+        self._store.vouch(key)
 
     async def _log(self, namespace: str, pod: str) -> str:
         """A log that cannot be read must not hold the run up."""
@@ -250,6 +265,7 @@ def with_what_was_asked(again: Observed, seen: Observed) -> Observed:
         again,
         refusals=seen.refusals,
         job_events=seen.job_events,
+        past=seen.past,
         logs=seen.logs,
         log_outputs=seen.log_outputs,
     )

@@ -74,6 +74,8 @@ class Reconciler:
             self._observer.doubt(key)
             return True
         written = await self._writer.write(key, seen.run, decided.status)
+        if written in (Written.DONE, Written.SAME):
+            self._observer.vouch(key)
         if written is Written.DONE:
             self._recorder.tell(key, transitions(seen.run.status, decided.status))
             self._metrics.progressed(*ended(seen.run.status, decided.status))
@@ -127,6 +129,8 @@ class Reconciler:
                 seen = with_what_was_asked(again, seen)
             elif unheard:
                 seen = await self._observer.with_events(seen, unheard)
+            elif decided.needs_past - seen.past.keys():
+                seen = await self._observer.with_past(seen, decided.needs_past)
             elif unread:
                 seen = await self._observer.with_logs(seen, unread)
             elif ungiven:

@@ -66,9 +66,11 @@ class Record:
     """A run as last seen. `run` is None once it is completed, a Problem if it cannot be read.
 
     `looked` is False until the API server itself was asked about the run, and again whenever
-    there is doubt. `stray`: a completed run for which a Job turned up that is not its own.
-    `revisions` are those that it names, `retry_of` is the uid of the run that it takes steps from;
-    `ended` tells of a completed run what its upkeep needs.
+    there is doubt. `vouched` is False until whatever another process may have started in the run
+    is accounted for, and again after a Job was asked for without an answer. `stray`: a completed
+    run for which a Job turned up that is not its own. `revisions` are those that it names,
+    `retry_of` is the uid of the run that it takes steps from; `ended` tells of a completed run what
+    its upkeep needs.
     """
 
     key: RunKey
@@ -79,6 +81,7 @@ class Record:
     retry_of: str = ""
     ended: EndedRun | None = None
     looked: bool = False
+    vouched: bool = False
     stray: bool = False
     job_names: frozenset[str] = frozenset()
     definition: Definition | None = None
@@ -232,6 +235,19 @@ class Store:
         record = self._records.get(key.uid)
         if record is not None:
             record.looked = False
+
+    def distrust(self, key: RunKey) -> None:
+        """A Job may have been made, and be gone before anybody looks."""
+        self.doubt(key)
+        record = self._records.get(key.uid)
+        if record is not None:
+            record.vouched = False
+
+    def vouch(self, key: RunKey) -> None:
+        """What had been started in the run before is accounted for."""
+        record = self._records.get(key.uid)
+        if record is not None:
+            record.vouched = True
 
     def unpinned(self, namespace: str) -> Iterator[RunKey]:
         """The live runs of a namespace that still wait for their definition."""

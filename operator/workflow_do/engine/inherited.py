@@ -1,0 +1,63 @@
+"""Jobs that another process made, that nobody wrote down, and that are gone.
+
+A process dies between making a Job and writing that down; the Job runs, ends and is deleted by hand
+before another process takes the run over. The API server keeps no memory of a deleted name, so the
+same POST would run the step a second time. Only the Events about a Job outlive it (an hour). So
+they are asked for before the first Job that a process makes in a run which it did not begin; a try
+that they tell of has begun, and is then judged like any other: its Job is gone. A run that nothing
+befalls never asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from workflow_do.engine import ledger as books
+from workflow_do.engine import starting
+from workflow_do.engine.definition import Definition, UnitDef
+from workflow_do.engine.facts import JobFact, Observed, PastJob, Raw, parse_time
+from workflow_do.engine.identity import job_name
+from workflow_do.engine.ledger import Ledger
+
+
+def account(
+    observed: Observed, definition: Definition, ledger: Ledger, unit: UnitDef
+) -> str | Ledger | None:
+    """For a unit that could start now, whatever else keeps it from starting: the name of the Job
+    to ask Events for; or the ledger with its try begun, where they tell of one; None: as it is.
+    """
+    if not observed.inherited:
+        return None
+    run = observed.run
+    record = books.record_of(ledger, unit.unit)
+    number = 1 + (record.tries if record is not None else 0)
+    name = job_name(run.name, run.uid, unit.unit, number)
+    if name not in observed.past:
+        return name
+    past = observed.past[name]
+    if past is None:
+        return None
+    this = starting.next_try(definition, ledger, unit, run)
+    job = JobFact(
+        name=name,
+        uid=past.uid,
+        owner_uid=run.uid,
+        role=unit.unit.role.value,
+        step=unit.unit.step,
+        try_=number,
+        seq=ledger.next_seq(),
+        epoch=this.epoch if this is not None else 0,
+        input_hash=this.input_hash if this is not None else "",
+        created=past.seen,
+    )
+    return ledger.update(unit, **books.started(job, record))
+
+
+def parse_past_job(events: Iterable[Raw]) -> PastJob | None:
+    """What the Events about the Jobs of one name tell of the newest of them; None without any."""
+    newest = None
+    for event in events:
+        about = event.get("involvedObject")
+        uid = str(about.get("uid", "")) if isinstance(about, Mapping) else ""
+        newest = PastJob(uid, parse_time(event.get("firstTimestamp"))) if uid else newest
+    return newest
