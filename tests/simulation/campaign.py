@@ -32,6 +32,7 @@ MUST_HAPPEN: Final = frozenset(
         "evicted",
         "node falls silent",
         "node is gone",
+        "node given up",
         "unschedulable",
         "pod refused",
         "container killed",

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +22,11 @@ _LEASE_SECONDS = 40
 
 
 class SimulatedNode:
-    """A node, and the process that speaks for it."""
+    """A node, and the process that speaks for it. Several may share a label."""
 
-    def __init__(self, server: ApiServer, name: str, folder: Path) -> None:
+    def __init__(self, server: ApiServer, name: str, label: str, folder: Path) -> None:
         self.name = name
+        self._label = label
         self._server = server
         self._log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,7 +37,7 @@ class SimulatedNode:
         node = {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": self.name, "labels": {LABEL: self.name}},
+            "metadata": {"name": self.name, "labels": {LABEL: self._label}},
             "spec": {"taints": [taint]},
         }
         self._server.kubectl("create", "-f", "-", input=node)
@@ -76,19 +75,8 @@ class SimulatedNode:
         self._process.send_signal(number)
 
 
-@contextmanager
-def simulated(server: ApiServer, folder: Path, *names: str) -> Iterator[tuple[SimulatedNode, ...]]:
-    """Nodes of these names, ready; their processes are ended, the Node objects stay."""
-    with ExitStack() as stack:
-        nodes = tuple(SimulatedNode(server, name, folder) for name in names)
-        for node in nodes:
-            stack.callback(node.close)
-            node.start()
-        yield nodes
-
-
-def action(name: str, does: str, node: str, **spec: Any) -> Raw:
-    """An Action for a simulated node; when it is unreachable, its Pods are given up at once."""
+def action(name: str, does: str, label: str, **spec: Any) -> Raw:
+    """An Action for nodes of that label; if one is unreachable, its Pods are deleted at once."""
     away = {
         "key": "node.kubernetes.io/unreachable",
         "operator": "Exists",
@@ -102,7 +90,7 @@ def action(name: str, does: str, node: str, **spec: Any) -> Raw:
         "spec": {
             "image": "example.com/simulated:1",
             "podMetadata": {"annotations": {PROGRAM: does}},
-            "nodeSelector": {LABEL: node},
+            "nodeSelector": {LABEL: label},
             "tolerations": [{"key": LABEL, "operator": "Exists"}, away],
             "terminationGracePeriodSeconds": 1,
             **spec,
