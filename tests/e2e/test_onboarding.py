@@ -14,7 +14,7 @@ import yaml
 from hack import onboarding
 from hack.deploy import Cluster
 
-from support.bench import Bench, record, verdict
+from support.bench import Bench, condition, record, verdict
 
 FLOW = onboarding.WORKFLOW
 CLI = Path(sys.executable).parent / "kubectl-workflow"
@@ -58,11 +58,17 @@ def check_success(office: Bench, run: dict[str, Any], email: str) -> None:
 
 
 def check_refusal(office: Bench, run: dict[str, Any], email: str) -> None:
-    """Failed with the CRM's exit code, and exactly one notice with the address in it."""
+    """Failed with the CRM's exit code, exactly one notice with the address in it, and the user that
+    had been made is not in PostgreSQL any more.
+    """
     assert verdict(run) == ("False", "ExitCode"), run["status"]
     assert record(run, "syncToCrm")["exitCode"] == 22
     assert record(run, "syncToCrm")["state"] == "Failed"
     assert record(run, "sendWelcome")["state"] == "Pending"
+    assert record(run, "createUser")["state"] == "Succeeded"
+    assert record(run, "createUser")["compensation"]["state"] == "Succeeded"
+    assert condition(run, "Compensated")["status"] == "True"
+    assert users(office, email) == []
     assert run["status"]["onFailure"]["state"] == "Succeeded"
     assert records(office, "crm", email) == []
     assert records(office, "mail", email) == []
@@ -89,7 +95,7 @@ def test_kubectl_create_succeeds(office: Bench) -> None:
 def test_kubectl_create_refused(office: Bench) -> None:
     run = office.finish(create(office, "run-refused.yaml", "refused-one@example.com"))
     check_refusal(office, run, "refused-one@example.com")
-    assert len(office.jobs(run)) == 3
+    assert len(office.jobs(run)) == 4, "two steps, an undo, the notice"
 
 
 def cli(office: Bench, email: str) -> subprocess.CompletedProcess[str]:

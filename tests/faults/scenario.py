@@ -1,7 +1,7 @@
 """The run that every fault is tried on, and how it ends when nothing disturbs it.
 
 Five steps that hand a number on; the third fails at first and is retried, the last one fails for
-good, so the onFailure handler runs. What a run left behind is reduced to what must not depend on
+good, so what was done is undone, past one undo that fails, and the onFailure handler runs. What a run left behind is reduced to what must not depend on
 any fault: no times, no uids, no names made of uids.
 """
 
@@ -16,7 +16,11 @@ Raw = dict[str, Any]
 API: Final = "workflow.do/v1alpha1"
 
 ACTIONS: Final[Mapping[str, Raw]] = {
-    "work": {"image": "example.com/work:1"},
+    "work": {
+        "image": "example.com/work:1",
+        "compensate": {"action": "unwork", "input": {"n": "{{ output.n }}"}},
+    },
+    "unwork": {"image": "example.com/unwork:1"},
     "shaky": {
         "image": "example.com/shaky:1",
         "retry": {"maxAttempts": 2, "initialDelaySeconds": 1},
@@ -25,13 +29,14 @@ ACTIONS: Final[Mapping[str, Raw]] = {
 }
 
 _OUTCOMES: Final = {
-    ("one", 1): Outcome({"n": 1}),
-    ("two", 1): Outcome({"n": 2}),
-    ("three", 1): Outcome(exit_code=3),
-    ("three", 2): Outcome({"n": 3}),
-    ("four", 1): Outcome({"n": 4}),
-    ("five", 1): Outcome(exit_code=5),
-    ("", 1): Outcome({"told": True}),
+    ("do", "one", 1): Outcome({"n": 1}),
+    ("do", "two", 1): Outcome({"n": 2}),
+    ("do", "three", 1): Outcome(exit_code=3),
+    ("do", "three", 2): Outcome({"n": 3}),
+    ("do", "four", 1): Outcome({"n": 4}),
+    ("do", "five", 1): Outcome(exit_code=5),
+    ("undo", "two", 1): Outcome(exit_code=9),
+    ("onFailure", "", 1): Outcome({"told": True}),
 }
 
 JOBS: Final = (
@@ -42,14 +47,22 @@ JOBS: Final = (
     "do/three/2",
     "do/two/1",
     "onFailure//1",
+    "undo/four/1",
+    "undo/one/1",
+    "undo/three/1",
+    "undo/two/1",
 )
 """`role/step/try` of every Job of a run."""
 
 UNITS: Final = (
     ("one", "Succeeded", 1),
+    ("undo one", "Succeeded", 1),
     ("two", "Succeeded", 1),
+    ("undo two", "Failed", 1),
     ("three", "Succeeded", 2),
+    ("undo three", "Succeeded", 1),
     ("four", "Succeeded", 1),
+    ("undo four", "Succeeded", 1),
     ("five", "Failed", 1),
     ("onFailure", "Succeeded", 1),
 )
@@ -71,7 +84,7 @@ _PASSING: Final = frozenset(
 
 async def outcome(of: Try) -> Outcome:
     """How a try ends; a try that should never be is a success, so that it shows."""
-    return _OUTCOMES.get((of.step, of.number), Outcome({"n": 0}))
+    return _OUTCOMES.get((of.role, of.step, of.number), Outcome({"n": 0}))
 
 
 def workflow(name: str) -> Raw:
@@ -84,7 +97,8 @@ def workflow(name: str) -> Raw:
         ("five", "four", "work"),
     ):
         given = {"n": f"{{{{ steps.{before}.output.n }}}}"}
-        steps.append({"id": id_, "action": action, "input": given})
+        undo = {"compensate": {"action": "unwork"}} if action == "shaky" else {}
+        steps.append({"id": id_, "action": action, "input": given, **undo})
     text = "{{ failure.step }} ended as {{ failure.reason }}"
     handler = {"action": "tell", "input": {"text": text}}
     return _object("Workflow", name, {"steps": steps, "onFailure": handler})
@@ -120,8 +134,11 @@ def verdict(run_: Raw) -> tuple[str, str]:
 def units(run_: Raw) -> tuple[tuple[str, str, int], ...]:
     """Unit, state and tries of every record in the status."""
     status = run_["status"]
-    rows = [*status["steps"], *filter(None, [status.get("onFailure")])]
-    return tuple((row.get("id", "onFailure"), row["state"], row["tries"]) for row in rows)
+    rows = []
+    for step in status["steps"]:
+        rows += [(step["id"], step), (f"undo {step['id']}", step.get("compensation"))]
+    rows.append(("onFailure", status.get("onFailure")))
+    return tuple((name, row["state"], row["tries"]) for name, row in rows if row)
 
 
 def essence(run_: Raw) -> Any:

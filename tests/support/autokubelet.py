@@ -35,6 +35,7 @@ class Try:
 
     namespace: str
     run: str
+    role: str
     step: str
     number: int
 
@@ -46,6 +47,7 @@ class Try:
         return cls(
             namespace=meta["namespace"],
             run=labels[names.LABEL_RUN],
+            role=labels[names.LABEL_ROLE],
             step=labels.get(names.LABEL_STEP, ""),
             number=int(labels[names.LABEL_TRY]),
         )

@@ -1,1 +1,1 @@
-"""The programs of the onboarding example: four actions, and the services that they talk to."""
+"""The programs of the onboarding example: five actions, and the services that they talk to."""
