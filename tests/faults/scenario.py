@@ -1,7 +1,8 @@
 """The run that every fault is tried on, and how it ends when nothing disturbs it.
 
 Five steps that hand a number on; the third fails at first and is retried, the last one fails for
-good, so what was done is undone, past one undo that fails, and the onFailure handler runs. What a run left behind is reduced to what must not depend on
+good, so what was done is undone, past one undo that fails, and the onFailure handler runs. What a
+run left behind is reduced to what must not depend on
 any fault: no times, no uids, no names made of uids.
 """
 
