@@ -37,7 +37,7 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
         found.load("operator:dev", "onboarding:dev")
     deploy.ensure_namespace(found, deploy.SYSTEM_NAMESPACE)
     found.kubectl("label", "namespace", deploy.SYSTEM_NAMESPACE, RESTRICTED, "--overwrite")
-    deploy.install_operator(found)
+    deploy.install_operator(found, "log.level=debug")
     return found
 
 

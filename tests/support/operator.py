@@ -118,6 +118,12 @@ class OperatorProcess:
             self._process.kill()
             self._process.wait(timeout=5)
 
+    @property
+    def pid(self) -> int:
+        """The process that lives now."""
+        assert self._process is not None
+        return self._process.pid
+
     def ask(self, path: str) -> str:
         """What a probe says; empty unless that is good news."""
         assert self._process is not None
@@ -130,9 +136,11 @@ class OperatorProcess:
 
 
 @contextmanager
-def operating(kubeconfig: Path, namespace: str, log: Path) -> Iterator[OperatorProcess]:
+def operating(
+    kubeconfig: Path, namespace: str, log: Path, environment: Mapping[str, str] = _NOTHING
+) -> Iterator[OperatorProcess]:
     """An operator that runs and is ready; killed at the end if it still runs."""
-    process = OperatorProcess(kubeconfig, namespace, log)
+    process = OperatorProcess(kubeconfig, namespace, log, environment)
     try:
         process.start()
         yield process
