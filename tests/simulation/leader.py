@@ -22,7 +22,6 @@ from workflow_do.runtime.api import (
     RUNS,
     ApiError,
     Listing,
-    LogTail,
     NotFound,
     Resource,
 )
@@ -31,6 +30,7 @@ from workflow_do.runtime.observe import Observer
 from workflow_do.runtime.reconcile import Reconciler
 from workflow_do.runtime.status import StatusWriter
 from workflow_do.runtime.store import RunKey, Store, key_of
+from workflow_do.runtime.tail import LogTail
 
 _SHORTEST_WAIT: Final = timedelta(seconds=0.1)
 """As in the runtime: a time that has passed must not become a loop without a pause."""

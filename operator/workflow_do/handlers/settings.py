@@ -41,9 +41,6 @@ def kopf_settings() -> kopf.OperatorSettings:
 
 def _streams(settings: kopf.OperatorSettings) -> None:
     watching = settings.watching
-    # The API server filters: Jobs and Pods of others are never sent, parsed or copied.
-    watching.label_selectors["batch", "v1", "jobs"] = names.LABEL_RUN_UID
-    watching.label_selectors["", "v1", "pods"] = names.LABEL_RUN_UID
     watching.chunk_size = 500  # a start among 10,000 objects without a memory spike
     watching.reconnect_backoff = 0.02
     watching.inactivity_timeout = 65  # bookmarks come every 60 s; shorter flaps when all is quiet

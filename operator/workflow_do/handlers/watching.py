@@ -1,4 +1,6 @@
-"""Which streams kopf watches, and where their events go: to the operator, unread.
+"""Which streams are watched, and where their events go: to the operator, unread.
+
+kopf watches our own kinds; Jobs and Pods, a dozen events a step, the operator follows by itself.
 
 Every handler only hands on; none waits, patches or returns anything, so kopf writes nothing to any
 object (no finalizer, no annotation: containerd refuses Pods with large ones).
@@ -44,6 +46,8 @@ async def watch(
     _login(registry, link, sessions)
     register(registry, operator)
     others = asyncio.all_tasks()
+    children = asyncio.create_task(operator.follow_children(), name="watches of Jobs and Pods")
+    children.add_done_callback(lambda _: halt.set())
     try:
         tasks = await kopf.spawn_tasks(
             registry=registry,
@@ -55,8 +59,11 @@ async def watch(
             stop_flag=halt,
         )
         started()
-        await kopf.run_tasks(tasks, ignored=others)
+        await kopf.run_tasks(tasks, ignored={*others, children})
+        if children.done():
+            await children  # raises what ended it
     finally:
+        children.cancel()
         for session in sessions:
             await session.close()
 
@@ -77,7 +84,6 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
     """Register one event handler per watched kind."""
     _on_runs(registry, operator)
     _on_definitions(registry, operator)
-    _on_children(registry, operator)
     _on_approvals(registry, operator)
 
 
@@ -103,16 +109,6 @@ def _on_definitions(registry: kopf.OperatorRegistry, operator: Operator) -> None
             lambda raw: operator.definition_seen(Kind.ACTION, raw),
             lambda raw: operator.definition_gone(Kind.ACTION, raw),
         )
-
-
-def _on_children(registry: kopf.OperatorRegistry, operator: Operator) -> None:
-    @kopf.on.event("batch", "v1", "jobs", registry=registry)
-    async def on_job(event: kopf.RawEvent, **_: Any) -> None:
-        _hand_on(event, operator.job_seen, operator.child_gone)
-
-    @kopf.on.event("", "v1", "pods", registry=registry)
-    async def on_pod(event: kopf.RawEvent, **_: Any) -> None:
-        _hand_on(event, operator.pod_seen, operator.child_gone)
 
 
 def _on_approvals(registry: kopf.OperatorRegistry, operator: Operator) -> None:

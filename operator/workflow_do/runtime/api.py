@@ -8,7 +8,7 @@ guard before everything that writes, so that no writer can forget to.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import orjson
 
 from workflow_do.api import names
 from workflow_do.runtime.lanes import Room
+from workflow_do.runtime.tail import LogTail, Tail
 
 Raw = dict[str, Any]
 
@@ -108,38 +109,6 @@ class Listing:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogTail:
-    """The end of a log; `cut` where there was more before it than was asked for in bytes."""
-
-    data: bytes
-    cut: bool
-
-
-class _Tail:
-    """Reads a body that may be long and keeps its end. Not by `limitBytes`, which keeps the
-    beginning; and not as JSON, which it is not.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.kept = bytearray()
-        self.cut = False
-
-    async def read(self, answer: aiohttp.ClientResponse) -> bytes:
-        while data := await answer.content.readany():
-            self.kept += data
-            if len(self.kept) > 2 * self._most:
-                self._trim()
-        self._trim()
-        return b""
-
-    def _trim(self) -> None:
-        if len(self.kept) > self._most:
-            del self.kept[: -self._most]
-            self.cut = True
-
-
 async def _whole(answer: aiohttp.ClientResponse) -> bytes:
     return await answer.read()
 
@@ -217,6 +186,37 @@ class Api:
                 return Listing(items, version_of(page))
             query["continue"] = meta["continue"]
 
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        *,
+        labels: str,
+        version: str,
+        seconds: int,
+        silence: float,
+    ) -> AsyncIterator[bytes]:
+        """The lines of a watch from a resourceVersion on, for at most so many seconds.
+
+        Takes no place among the calls. Raises Unavailable or Refused where it is not opened,
+        aiohttp's errors where it is cut, TimeoutError after `silence` seconds without a line.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "labelSelector": labels,
+            "resourceVersion": version,
+            "timeoutSeconds": str(seconds),
+        }
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=silence)
+        where = self._server + resource.path(namespace)
+        async with self._session.get(where, params=query, timeout=limits) as answer:
+            if answer.status >= 300:
+                raise _error(answer.status, answer.headers, await answer.read())
+            async for line in answer.content.iter_chunked(_PAGE):
+                if not line.isspace():
+                    yield line
+
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Raw:
         """A new object, as stored."""
         return await self._call("POST", resource.path(namespace), body)
@@ -269,7 +269,7 @@ class Api:
     async def log(self, namespace: str, pod: str, container: str, lines: int, most: int) -> LogTail:
         """Of the last lines of a container's log the last `most` bytes, as they are."""
         query = {"container": container, "tailLines": str(lines)}
-        tail = _Tail(most)
+        tail = Tail(most)
         path = PODS.path(namespace, pod, "log")
         await self._send("GET", path, query=query, read=tail.read)
         return LogTail(bytes(tail.kept), tail.cut)

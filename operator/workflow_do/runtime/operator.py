@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from workflow_do.api import names
 from workflow_do.runtime import clock
-from workflow_do.runtime.api import Api
+from workflow_do.runtime.api import JOBS, PODS, Api
 from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, News
 from workflow_do.runtime.config import Settings
 from workflow_do.runtime.definitions import Definitions
@@ -27,6 +27,7 @@ from workflow_do.runtime.reconcile import Reconciler
 from workflow_do.runtime.resync import Resync
 from workflow_do.runtime.status import StatusWriter
 from workflow_do.runtime.store import RunKey, Store, key_of
+from workflow_do.runtime.watch import Stream, Watcher
 
 Raw = Mapping[str, Any]
 Key = RunKey | DefinitionKey
@@ -39,6 +40,8 @@ class Operator:
     """One operator over one API server. Make it inside the event loop it will run in."""
 
     def __init__(self, api: Api, settings: Settings, metrics: Metrics | None = None) -> None:
+        self._api = api
+        self._namespaces: tuple[str | None, ...] = settings.namespaces or (None,)
         self._metrics = metrics or Metrics()
         self._store = Store(history=self._history_changed, ended=self._metrics.container_ended)
         self._catalogue = Catalogue()
@@ -86,6 +89,16 @@ class Operator:
                 tasks.create_task(upkeep, name="housekeeping")
         finally:
             self._recorder.close()
+
+    async def follow_children(self) -> None:
+        """Watch Jobs and Pods until cancelled. Raises GivenUp in a group of exceptions."""
+        async with asyncio.TaskGroup() as tasks:
+            for resource, seen in ((JOBS, self.job_seen), (PODS, self.pod_seen)):
+                for namespace in self._namespaces:
+                    # The API server filters: what is not ours is never sent.
+                    labels = names.LABEL_RUN_UID
+                    stream = Stream(resource, namespace, labels, seen, self.child_gone)
+                    tasks.create_task(Watcher(self._api, stream).run(), name=f"watch of {stream}")
 
     def run_seen(self, raw: Raw) -> None:
         """A run was listed, made or changed."""

@@ -11,12 +11,12 @@ import pytest
 from aiohttp import web
 
 from workflow_do.runtime.api import (
+from workflow_do.runtime.tail import LogTail
     JOBS,
     RUNS,
     Api,
     ApiError,
     Conflict,
-    LogTail,
     NotFound,
     Refused,
     Unavailable,
