@@ -11,7 +11,6 @@ import pytest
 from aiohttp import web
 
 from workflow_do.runtime.api import (
-from workflow_do.runtime.tail import LogTail
     JOBS,
     RUNS,
     Api,
@@ -21,6 +20,7 @@ from workflow_do.runtime.tail import LogTail
     Refused,
     Unavailable,
 )
+from workflow_do.runtime.tail import LogTail
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
