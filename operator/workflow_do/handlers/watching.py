@@ -1,6 +1,7 @@
 """Which streams are watched, and where their events go: to the operator, unread.
 
-kopf watches our own kinds; Jobs and Pods, a dozen events a step, the operator follows by itself.
+kopf watches the definitions and whatever else changes seldom; runs, Jobs and Pods, a dozen events
+a step, the operator follows by itself.
 
 Every handler only hands on; none waits, patches or returns anything, so kopf writes nothing to any
 object (no finalizer, no annotation: containerd refuses Pods with large ones).
@@ -46,8 +47,8 @@ async def watch(
     _login(registry, link, sessions)
     register(registry, operator)
     others = asyncio.all_tasks()
-    children = asyncio.create_task(operator.follow_children(), name="watches of Jobs and Pods")
-    children.add_done_callback(lambda _: halt.set())
+    busy = asyncio.create_task(operator.follow(), name="watches of runs, Jobs and Pods")
+    busy.add_done_callback(lambda _: halt.set())
     try:
         tasks = await kopf.spawn_tasks(
             registry=registry,
@@ -59,11 +60,11 @@ async def watch(
             stop_flag=halt,
         )
         started()
-        await kopf.run_tasks(tasks, ignored={*others, children})
-        if children.done():
-            await children  # raises what ended it
+        await kopf.run_tasks(tasks, ignored={*others, busy})
+        if busy.done():
+            await busy  # raises what ended it
     finally:
-        children.cancel()
+        busy.cancel()
         for session in sessions:
             await session.close()
 
@@ -82,15 +83,8 @@ def _login(
 
 def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
     """Register one event handler per watched kind."""
-    _on_runs(registry, operator)
     _on_definitions(registry, operator)
     _on_approvals(registry, operator)
-
-
-def _on_runs(registry: kopf.OperatorRegistry, operator: Operator) -> None:
-    @kopf.on.event(*OURS, names.RUN.plural, registry=registry)
-    async def on_run(event: kopf.RawEvent, **_: Any) -> None:
-        _hand_on(event, operator.run_seen, operator.run_gone)
 
 
 def _on_definitions(registry: kopf.OperatorRegistry, operator: Operator) -> None:

@@ -204,7 +204,7 @@ class Api:
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
-            "labelSelector": labels,
+            **({"labelSelector": labels} if labels else {}),
             "resourceVersion": version,
             "timeoutSeconds": str(seconds),
         }

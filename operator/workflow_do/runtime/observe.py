@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from workflow_do.api import names
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import StepState
 from workflow_do.engine.definition import Definition, action_names, parse_revision, undo_names
-from workflow_do.engine.facts import Observed, Pinning, Run, parse_run, spec_of
+from workflow_do.engine.facts import Observed, Pinning, Run, has_begun, parse_run, spec_of
 from workflow_do.engine.ledger import of_status
 from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.pinning import pin, pin_named, pin_retry
@@ -57,7 +57,8 @@ class Observer:
     def __init__(self, api: Api, store: Store) -> None:
         self._api = api
         self._store = store
-        self._parsed: OrderedDict[tuple[str, str, str], Definition] = OrderedDict()
+        self._parsed: OrderedDict[Hashable, Definition] = OrderedDict()
+        self._pinned: OrderedDict[Hashable, Definition] = OrderedDict()
 
     async def observe(self, key: RunKey, *, live: bool = False) -> Observed | Problem | None:
         """The run and all that belongs to it; a Problem where the run itself cannot be read, None
@@ -144,7 +145,8 @@ class Observer:
         """Read the run, its Jobs and its Pods; None where the run is not there any more.
 
         And whether the three belong together: of a run that was written to while its Jobs were
-        being listed, a Job that it names may be missing from the list without being gone.
+        being listed, a Job that it names may be missing from the list without being gone. What has
+        not begun has no Jobs: it is marked before the first.
         """
         raw = await self._api.find(RUNS, key.namespace, key.name)
         if raw is None or key_of(raw) != key:
@@ -153,6 +155,13 @@ class Observer:
         self._store.see_run(raw)
         record = self._store.record(key.uid)
         if record is None or (record.run is None and not record.stray):
+            return record, True
+        if (
+            isinstance(record.run, Run)
+            and not has_begun(raw)
+            and not _has_begun(record, record.run)
+        ):
+            record.looked = True
             return record, True
         version = record.version
         mine = f"{names.LABEL_RUN_UID}={key.uid}"
@@ -201,13 +210,20 @@ class Observer:
         workflow = await self._api.find(WORKFLOWS, run.namespace, run.spec.workflow_name)
         if workflow is None:
             return pin(run, None, {}, ())
-        mine = f"{names.LABEL_WORKFLOW}={run.spec.workflow_name}"
         spec = spec_of(workflow)
         actions = await self._actions(run.namespace, action_names(spec))
         undo = undo_names(spec, {name: spec_of(raw) for name, raw in actions.items()})
         actions |= await self._actions(run.namespace, undo - actions.keys())
+        versions = (_version(workflow), *map(_version, actions.values()))
+        known = self._pinned.get(versions)
+        if known is not None and await self._find_revision(run.namespace, known.revision_name):
+            return Pinning(known, None)
+        mine = f"{names.LABEL_WORKFLOW}={run.spec.workflow_name}"
         revisions = await self._api.list_all(REVISIONS, run.namespace, labels=mine)
-        return pin(run, workflow, actions, revisions.items)
+        pinned = pin(run, workflow, actions, revisions.items)
+        if isinstance(pinned, Pinning):
+            _keep(self._pinned, versions, pinned.definition)
+        return pinned
 
     async def _actions(self, namespace: str, names_: frozenset[str]) -> dict[str, dict[str, Any]]:
         """Those of these Actions that are there, by name."""
@@ -249,9 +265,7 @@ class Observer:
             return known
         parsed = parse_revision(raw)
         if isinstance(parsed, Definition):
-            self._parsed[key] = parsed
-            if len(self._parsed) > _DEFINITIONS:
-                self._parsed.popitem(last=False)
+            _keep(self._parsed, key, parsed)
         return parsed
 
     async def _warnings(self, namespace: str, uid: str) -> tuple[str, ...]:
@@ -269,6 +283,19 @@ def with_what_was_asked(again: Observed, seen: Observed) -> Observed:
         logs=seen.logs,
         log_outputs=seen.log_outputs,
     )
+
+
+def _keep(known: OrderedDict[Hashable, Definition], key: Hashable, found: Definition) -> None:
+    """Remember it, and forget what was remembered first where it gets too much."""
+    known[key] = found
+    if len(known) > _DEFINITIONS:
+        known.popitem(last=False)
+
+
+def _version(raw: Mapping[str, Any]) -> tuple[str, int]:
+    """What changes whenever the spec of a definition does."""
+    meta = raw["metadata"]
+    return str(meta["uid"]), int(meta["generation"])
 
 
 def _tells(event: dict[str, Any]) -> bool:

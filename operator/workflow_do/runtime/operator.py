@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from workflow_do.api import names
 from workflow_do.runtime import clock
-from workflow_do.runtime.api import JOBS, PODS, Api
+from workflow_do.runtime.api import JOBS, PODS, RUNS, Api
 from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, News
 from workflow_do.runtime.config import Settings
 from workflow_do.runtime.definitions import Definitions
@@ -90,14 +90,16 @@ class Operator:
         finally:
             self._recorder.close()
 
-    async def follow_children(self) -> None:
-        """Watch Jobs and Pods until cancelled. Raises GivenUp in a group of exceptions."""
+    async def follow(self) -> None:
+        """Watch runs and their Jobs and Pods until cancelled. Raises GivenUp in a group."""
+        ours = names.LABEL_RUN_UID  # the API server filters: what is not ours is never sent
         async with asyncio.TaskGroup() as tasks:
-            for resource, seen in ((JOBS, self.job_seen), (PODS, self.pod_seen)):
-                for namespace in self._namespaces:
-                    # The API server filters: what is not ours is never sent.
-                    labels = names.LABEL_RUN_UID
-                    stream = Stream(resource, namespace, labels, seen, self.child_gone)
+            for at in self._namespaces:
+                for stream in (
+                    Stream(RUNS, at, "", self.run_seen, self.run_gone),
+                    Stream(JOBS, at, ours, self.job_seen, self.child_gone),
+                    Stream(PODS, at, ours, self.pod_seen, self.child_gone),
+                ):
                     tasks.create_task(Watcher(self._api, stream).run(), name=f"watch of {stream}")
 
     def run_seen(self, raw: Raw) -> None:

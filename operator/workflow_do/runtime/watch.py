@@ -1,10 +1,10 @@
-"""A watch of Jobs or Pods, for the streams that bring most events: a line in, a dict out.
+"""A watch for the streams that bring most events: a line in, a dict out.
 
-A framework's machinery for each event costs more than all that is done with it, and of these kinds
-there are a dozen events a step. Lists, follows, resumes after a cut and lists again where the API
-server has forgotten; decides nothing about what an object means. What was deleted while nobody
-watched is not told: the resync finds it. Repeats and stale states may be told; whoever takes them
-compares resourceVersions.
+A framework's machinery for each event costs more than all that is done with it, and of runs,
+Jobs and Pods there are a dozen events a step. Lists, follows, resumes after a cut and lists again
+where the API server has forgotten; decides nothing about what an object means. What was deleted
+while nobody watched is not told: the resync finds it. Repeats and stale states may be told; whoever
+takes them compares resourceVersions.
 """
 
 from __future__ import annotations
