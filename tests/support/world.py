@@ -23,6 +23,7 @@ from workflow_do.engine.effects import (
     MarkFinished,
     MarkStarted,
     Plan,
+    StoreData,
 )
 from workflow_do.engine.facts import (
     Observed,
@@ -33,6 +34,7 @@ from workflow_do.engine.facts import (
     parse_pod,
     parse_run,
 )
+from workflow_do.engine.held import Held, parse_held
 from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.plan import plan
 from workflow_do.engine.problem import Problem
@@ -72,6 +74,8 @@ class World:
         self.refusals: dict[str, Refusal] = {}
         self.logs: dict[str, str] = {}
         self.outputs: dict[str, LogEnd] = {}
+        self.maps: dict[str, Raw] = {}
+        self.looked_for: frozenset[str] = frozenset()
         self.original: Raw | None = None
         self.inherited = False
         self.past: dict[str, PastJob | None] = {}
@@ -123,7 +127,12 @@ class World:
             past=self.past,
             refusals=self.refusals,
             logs={p["metadata"]["uid"]: self.logs.get(n, "") for n, p in self.pods.items()},
-            log_outputs={self.pods[n]["metadata"]["uid"]: end for n, end in self.outputs.items()},
+            held={n: self._held(n) for n in self.looked_for},
+            log_outputs={
+                p["metadata"]["uid"]: self.outputs[n]
+                for n, p in self.pods.items()
+                if n in self.outputs
+            },
             live=live,
             inherited=self.inherited,
         )
@@ -144,6 +153,9 @@ class World:
             return pinning.pin_named(run, self.revisions.get(run.spec.revision_name))
         return pinning.pin(run, self.flow, self.actions, list(self.revisions.values()))
 
+    def _held(self, name: str) -> Held | None:
+        return parse_held(self.maps[name]) if name in self.maps else None
+
     def plan(self, live: bool = True) -> Plan:
         """What the engine would do now."""
         return plan(self.observe(live), self.now)
@@ -154,7 +166,8 @@ class World:
             planned = self.plan()
             for effect in planned.effects:
                 self.do(effect)
-            if planned.effects:
+            self.looked_for |= planned.needs_held
+            if planned.effects or planned.needs_held:
                 continue
             before = self.status
             self.write(planned)
@@ -182,6 +195,9 @@ class World:
             notes["workflow.do/retried-by"] = self.run["metadata"]["uid"]
         elif isinstance(effect, ExpirePod):
             self.pods[effect.pod_name]["spec"]["activeDeadlineSeconds"] = 1
+        elif isinstance(effect, StoreData):
+            self.maps.setdefault(effect.name, effect.manifest)
+            self.looked_for |= {effect.name}
         else:
             self._suspend(effect.job_name)
 

@@ -73,6 +73,11 @@ ServiceAccounts: which of them a Job may use is written in the Action, and check
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
+# Outputs that are too large for the status of their run, one immutable ConfigMap each. Read by the
+# name in the status, never listed.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create]
 # Read to say why a Pod is not there yet; written for what a run did.
 - apiGroups: [""]
   resources: [events]

@@ -185,6 +185,17 @@ class Reason(StrEnum):
         "The program ended with 0, but its output is not one JSON object that fits outputSchema.",
         "Mend the program, or the Action's outputSchema.",
     )
+    OUTPUT_LOST = (
+        "OutputLost",
+        "A step needs the output of an earlier one, and its ConfigMap is gone or was altered.",
+        "Find out who deleted it; start a new run.",
+    )
+    DATA_NOT_STORED = (
+        "DataNotStored",
+        "The API server refuses the ConfigMap that is to hold a large input or output.",
+        "Mend what the message names (a quota, an admission rule, the operator's permissions); an "
+        "output is tried to be stored for 5 minutes.",
+    )
     OUTPUT_UNREADABLE = (
         "OutputUnreadable",
         "The program ended with 0, but its log, which holds the output, cannot be read.",
@@ -193,7 +204,7 @@ class Reason(StrEnum):
     OUTPUT_TOO_LARGE = (
         "OutputTooLarge",
         "The output is 4,096 bytes or more (in a log: over 256 KiB, or too far from its end), or "
-        "the run's outputs together are over 128 KiB.",
+        "the run's outputs together are too large.",
         "Write a smaller object: a reference instead of the data.",
     )
     STATUS_TOO_LARGE = (
@@ -278,7 +289,7 @@ class Reason(StrEnum):
     )
     NAME_CONFLICT = (
         "NameConflict",
-        "An object that is not this run's holds the name of the Job.",
+        "An object that is not this run's holds the name of its Job, or of a ConfigMap of it.",
         "Delete or rename that object, then start a new run.",
     )
 

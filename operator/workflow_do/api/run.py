@@ -107,6 +107,14 @@ class StepState(StrEnum):
 _LIVE = frozenset({StepState.PENDING, StepState.RUNNING, StepState.RETRYING})
 
 
+class OutputRef(Status):
+    """Where an output is that is too large for the status."""
+
+    name: Annotated[str, Field(description="The ConfigMap; it is deleted with the run.")]
+    size: Annotated[int, Field(description="The bytes of its key data.json.")]
+    sha256: Annotated[str, Field(description="The SHA-256 of them, in hex.")]
+
+
 class UnitStatus(Status):
     """What is known of one unit of work: a step, or the onFailure handler."""
 
@@ -179,6 +187,10 @@ class UnitStatus(Status):
             description="What the program gave.",
             json_schema_extra={**_ANY, "x-kubernetes-map-type": "atomic"},
         ),
+    ] = None
+    output_ref: Annotated[
+        OutputRef | None,
+        Field(description="Instead of output, where that is large: where it is."),
     ] = None
 
 

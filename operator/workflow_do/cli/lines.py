@@ -79,8 +79,9 @@ def _state(unit: Unit) -> str:
         words.append(f"(try {unit.tries})")
     said = []
     if unit.state == "Succeeded":
-        if unit.output:
-            said.append(f"output {look.shorten(look.compact(unit.output), _MAX_OUTPUT)}")
+        output = look.given(unit)
+        if output:
+            said.append(f"output {look.shorten(output, _MAX_OUTPUT)}")
     else:
         said += filter(None, [look.cause(unit), unit.message])
     return ": ".join([" ".join(words), *said])

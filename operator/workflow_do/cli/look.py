@@ -150,6 +150,14 @@ def compact(value: Any) -> str:
     return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
+def given(unit: Unit) -> str:
+    """The output of a step on one line, or where it is; empty where there is none."""
+    if unit.output_ref:
+        ref = unit.output_ref
+        return clean(f"{ref.get('size'):,} bytes in ConfigMap {ref.get('name')}")
+    return compact(unit.output) if unit.output else ""
+
+
 def shorten(text: str, width: int) -> str:
     """At most `width` characters; a cut shows."""
     return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"

@@ -236,7 +236,7 @@ def _next_try(unit: Unit, run: Run, now: datetime) -> str:
 def _result(unit: Unit, view: View) -> Text | None:
     """What the program gave, or what is wrong."""
     if unit.state == "Succeeded":
-        output = look.compact(unit.output) if unit.output else ""
+        output = look.given(unit)
         if not output:
             return None
         return Text(output if view.full else look.shorten(output, _LIVE_OUTPUT), "bright_black")

@@ -3,7 +3,7 @@
 An object that the store refuses for its size could never be written again, not even to end it. So
 every part has its share of the 512 KiB, and a run of 500 steps fits by construction:
 
-    outputs .... 128 KiB  an output beyond it ends its step as OutputTooLarge
+    outputs .... 128 KiB  and references to those that are elsewhere (`stored` decides which)
     verdict ....  32 KiB  conditions, the handler and what is said of the run as a whole
     records .... 352 KiB  the steps and their undos; what does not fit is cut from the longest
                           texts, visibly
@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable
 from typing import Final, TypeVar, cast
 
 from workflow_do.api import names
-from workflow_do.api.base import Json, dump
+from workflow_do.api.base import dump
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import RunStatus, StepStatus, UnitStatus
 from workflow_do.engine.ledger import Ledger
@@ -44,12 +44,6 @@ _KEYS_BYTES: Final = 320
 """The names of all fields of a record, its numbers and its punctuation."""
 _LONGEST_ESCAPE: Final = 6
 _CUT: Final = " …"
-
-
-def outputs_fit(ledger: Ledger, output: Json) -> bool:
-    """Whether another output has room beside those that the ledger holds."""
-    kept = sum(stored_size(unit.output) for _, unit in ledger.units() if unit.output)
-    return kept + stored_size(output) <= names.MAX_INLINE_OUTPUTS_BYTES
 
 
 def room(ledger: Ledger, undoable: Collection[str] = ()) -> Problem | None:
@@ -205,7 +199,7 @@ def _lean(record: UnitStatus) -> int:
     """The record with its texts empty, without output, its image as a bare digest."""
     bare = _with_bare_image(record)
     empty = {field: "" for field in _TEXTS if getattr(record, field)}
-    return stored_size(dump(bare.model_copy(update={**empty, "output": None})))
+    return stored_size(dump(bare.model_copy(update={**empty, "output": None, "output_ref": None})))
 
 
 def _image_surplus(record: UnitStatus) -> int:

@@ -7,20 +7,15 @@ not undone by a later one that never began.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from workflow_do.api.names import (
-    MAX_INLINE_OUTPUTS_BYTES,
-    MAX_LOGS_TAIL_BYTES,
-    MAX_MESSAGE_CHARS,
-)
+from workflow_do.api.names import MAX_LOGS_TAIL_BYTES, MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import StepState, UnitStatus
-from workflow_do.engine import budget, retry
+from workflow_do.api.run import OutputRef, StepState, UnitStatus
+from workflow_do.engine import retry
 from workflow_do.engine.definition import UnitDef
-from workflow_do.engine.identity import Role
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.timestamps import stamp, stamp_after
 from workflow_do.engine.verdict import Ended
@@ -36,7 +31,9 @@ _FROM_OUTSIDE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A try that has ended. `limit`: when the step's deadline passes; `log`: the log's end."""
+    """A try that has ended. `limit`: when the step's deadline passes; `log`: the log's end; `ref`:
+    where its output was stored, if not in the status.
+    """
 
     unit: UnitDef
     record: UnitStatus
@@ -44,21 +41,19 @@ class Closing:
     image_id: str
     log: str
     limit: datetime | None
+    ref: OutputRef | None = None
 
 
 def close(ledger: Ledger, this: Closing, run_uid: str, now: datetime) -> Ledger:
     """The ledger with the try ended: Succeeded, given up, or Retrying."""
     verdict = this.verdict
-    if this.unit.unit.role is Role.UNDO:
-        verdict = replace(verdict, output=None)  # nobody can read it, so it takes no room
-    verdict = _within_budget(ledger, verdict)
     ended = {
         "exit_code": verdict.exit_code,
         "image_id": this.image_id or None,
         "attempts": this.record.attempts + (0 if retry.is_free(this.record, verdict) else 1),
     }
     if verdict.state is StepState.SUCCEEDED:
-        return ledger.update(this.unit, **ended, **_success(verdict, now))
+        return ledger.update(this.unit, **ended, **_success(verdict, this.ref, now))
     ended |= {
         "reason": verdict.reason.value if verdict.reason is not None else None,
         "message": _message(this.record, verdict),
@@ -105,17 +100,18 @@ def clean_log(text: str) -> str:
     return data.decode(errors="ignore")
 
 
-def _success(verdict: Ended, now: datetime) -> dict[str, Any]:
+def _success(verdict: Ended, ref: OutputRef | None, now: datetime) -> dict[str, Any]:
     return {
         "state": StepState.SUCCEEDED,
         "output": verdict.output,
+        "output_ref": ref,
         "completion_time": stamp(verdict.finished or now),
         **dict.fromkeys(("reason", "message", "stop_reason", "prior_state", "logs_tail")),
     }
 
 
 def _failure(state: StepState, finished: datetime) -> dict[str, Any]:
-    kept_none = dict.fromkeys(("retry_time", "prior_state", "taken_over", "output"))
+    kept_none = dict.fromkeys(("retry_time", "prior_state", "taken_over", "output", "output_ref"))
     return {"state": state, "completion_time": stamp(finished), **kept_none}
 
 
@@ -123,16 +119,3 @@ def _message(record: UnitStatus, verdict: Ended) -> str | None:
     """The verdict's own message; of a try that was stopped, the one that was written then."""
     text = verdict.message or (record.message if record.stop_reason else "") or ""
     return text[:MAX_MESSAGE_CHARS] or None
-
-
-def _within_budget(ledger: Ledger, verdict: Ended) -> Ended:
-    if verdict.output is None or budget.outputs_fit(ledger, verdict.output):
-        return verdict
-    message = f"the run's outputs together are over {MAX_INLINE_OUTPUTS_BYTES} bytes"
-    return replace(
-        verdict,
-        state=StepState.UNKNOWN,
-        reason=Reason.OUTPUT_TOO_LARGE,
-        message=message,
-        output=None,
-    )

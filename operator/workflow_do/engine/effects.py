@@ -31,6 +31,14 @@ class CreateJob:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreData:
+    """Make the ConfigMap that holds an output; one of that name is told by its content."""
+
+    name: str
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class SuspendJob:
     """Stop a try whose Pod is on no node: no Pod will be made, an unbound one is removed."""
 
@@ -64,7 +72,14 @@ class ClaimRetry:
 
 
 Effect = (
-    CreateRevision | CreateJob | SuspendJob | ExpirePod | MarkStarted | MarkFinished | ClaimRetry
+    CreateRevision
+    | CreateJob
+    | StoreData
+    | SuspendJob
+    | ExpirePod
+    | MarkStarted
+    | MarkFinished
+    | ClaimRetry
 )
 
 
@@ -76,8 +91,8 @@ class Plan:
     plan without effects is written down. `needs_live` asks for a look at the API server itself,
     `needs_events` for the Events of these Jobs (uids), `needs_past` for what Events know of Jobs of
     these names, `needs_logs` for the end of the log of these Pods (name → uid), `needs_outputs` for
-    the longer end that may hold an output; then plan again. `look_at` is the time at which
-    something changes by itself.
+    the longer end that may hold an output, `needs_held` for these ConfigMaps; then plan again.
+    `look_at` is the time at which something changes by itself.
     """
 
     status: RunStatus
@@ -88,3 +103,4 @@ class Plan:
     needs_past: frozenset[str] = frozenset()
     needs_logs: Mapping[str, str] = field(default_factory=dict)
     needs_outputs: Mapping[str, str] = field(default_factory=dict)
+    needs_held: frozenset[str] = frozenset()

@@ -14,6 +14,7 @@ writes them.
              ├─ refusals    Jobs that the API server would not take
              ├─ logs        the end of the log of Pods (by uid) that failed
              ├─ log_outputs the end of the log of Pods (by uid) that succeeded and speak by it
+             ├─ held        ConfigMaps with data of the run, by name; None: looked for, not there
              └─ live        read from the API server just now, not from a watch
 """
 
@@ -32,6 +33,7 @@ from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import RunSpec, RunStatus
 from workflow_do.engine.definition import Definition
+from workflow_do.engine.held import Held
 from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.problem import Problem, describe
 
@@ -148,7 +150,7 @@ class PastJob:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A definite no of the API server to a POST of a Job: HTTP code and its message."""
+    """A definite no of the API server to a POST: HTTP code and its message."""
 
     reason: Reason
     message: str
@@ -187,6 +189,7 @@ class Observed:
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
     log_outputs: Mapping[str, LogEnd] = field(default_factory=dict)
+    held: Mapping[str, Held | None] = field(default_factory=dict)
     live: bool = False
     inherited: bool = False
 

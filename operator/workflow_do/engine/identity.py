@@ -11,7 +11,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -19,6 +19,7 @@ from workflow_do.api import names
 from workflow_do.api.base import Json
 
 _NAME_LIMIT: Final = 63
+_DATA_NAME_LIMIT: Final = 42
 _DIGEST_CHARS: Final = 10
 
 
@@ -40,12 +41,9 @@ class Unit:
 
 def job_name(run_name: str, run_uid: str, unit: Unit, try_: int) -> str:
     """The Job's name: a readable prefix and a digest of the identity, 63 characters at most."""
-    digest = hash_of([run_uid, unit.role.value, unit.step, "", try_])[:_DIGEST_CHARS]
     what = f"undo-{unit.step}" if unit.role is Role.UNDO else unit.step or unit.role.value
-    words = f"{run_name}-{what}".lower()
-    room = _NAME_LIMIT - _DIGEST_CHARS - 1
-    prefix = re.sub(r"[^a-z0-9-]+", "-", words)[:room].strip("-")
-    return f"{prefix}-{digest}"
+    words = (run_name, what)
+    return _named(words, [run_uid, unit.role.value, unit.step, "", try_], _NAME_LIMIT)
 
 
 def idempotency_key(root_run_uid: str, unit: Unit, epoch: int = 0) -> str:
@@ -65,6 +63,34 @@ def labels(workflow: str, run_name: str, run_uid: str, unit: Unit, try_: int) ->
         names.LABEL_TRY: str(try_),
         **step,
     }
+
+
+def data_name(run_name: str, run_uid: str, unit: Unit, number: int, use: str) -> str:
+    """The name of the ConfigMap with data of a try: short, since the status holds many."""
+    return _named(
+        (run_name, unit.step or unit.role.value, use),
+        [run_uid, unit.role.value, unit.step, "", number, use],
+        _DATA_NAME_LIMIT,
+    )
+
+
+def owner(run_name: str, run_uid: str) -> dict[str, Any]:
+    """The ownerReference of what a run makes: deleted with it."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.RUN.kind,
+        "name": run_name,
+        "uid": run_uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _named(words: tuple[str, ...], identity: Json, limit: int) -> str:
+    digest = hash_of(identity)[:_DIGEST_CHARS]
+    text = "-".join(words).lower()
+    prefix = re.sub(r"[^a-z0-9-]+", "-", text)[: limit - _DIGEST_CHARS - 1].strip("-")
+    return f"{prefix}-{digest}"
 
 
 def hash_of(value: Json) -> str:

@@ -11,18 +11,28 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from workflow_do.api.names import MAX_MESSAGE_CHARS
-from workflow_do.api.reasons import find_reason
-from workflow_do.api.run import StepState, UnitStatus
-from workflow_do.engine import closing, limits
+from workflow_do.api.reasons import Reason, find_reason
+from workflow_do.api.run import OutputRef, StepState, UnitStatus
+from workflow_do.engine import closing, limits, stored
 from workflow_do.engine import ledger as books
 from workflow_do.engine.definition import Definition, UnitDef
-from workflow_do.engine.effects import Effect
-from workflow_do.engine.facts import JobFact, Observed, PodFact, parse_time
+from workflow_do.engine.effects import Effect, StoreData
+from workflow_do.engine.facts import JobFact, Observed, PodFact, Refusal, parse_time
+from workflow_do.engine.held import is_ours
 from workflow_do.engine.identity import Role
 from workflow_do.engine.ledger import Ledger
+from workflow_do.engine.problem import Problem
 from workflow_do.engine.stopping import newest_pod, stop
 from workflow_do.engine.timestamps import earliest
-from workflow_do.engine.verdict import Attempt, Ended, Going, Stop, judge
+from workflow_do.engine.verdict import (
+    OUTPUT_PATIENCE,
+    OUTPUT_PAUSE,
+    Attempt,
+    Ended,
+    Going,
+    Stop,
+    judge,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +47,12 @@ class Inspection:
     needs_events: frozenset[str] = frozenset()
     needs_logs: Mapping[str, str] = field(default_factory=dict)
     needs_outputs: Mapping[str, str] = field(default_factory=dict)
+    needs_held: frozenset[str] = frozenset()
 
     @property
     def needs(self) -> bool:
         """Whether more must be observed before anything is decided."""
-        more = self.needs_events or self.needs_logs or self.needs_outputs
+        more = self.needs_events or self.needs_logs or self.needs_outputs or self.needs_held
         return self.needs_live or bool(more)
 
 
@@ -81,7 +92,7 @@ def _look(
             return _ask_to_stop(found, it.unit, asked, now)
     verdict = judge(_attempt(observed, it, now))
     if isinstance(verdict, Ended):
-        return _close(observed, it, found, verdict, now)
+        return _end(observed, definition, it, found, verdict, now)
     if isinstance(verdict, Stop):
         return _ask_to_stop(found, it.unit, verdict, now)
     found = _wait(found, it, verdict)
@@ -153,8 +164,69 @@ def _ask_to_stop(found: Inspection, unit: UnitDef, verdict: Stop, now: datetime)
     return replace(found, live=True, ledger=ledger, look_at=now)
 
 
+def _end(
+    observed: Observed,
+    definition: Definition,
+    it: Live,
+    found: Inspection,
+    verdict: Ended,
+    now: datetime,
+) -> Inspection:
+    """A try that has ended: what it gave is kept, before anything else is said of it."""
+    if it.unit.unit.role is Role.UNDO:
+        verdict = replace(verdict, output=None)  # nobody can read it, so it takes no room
+    given = stored.Given(it.unit, it.record.tries, it.record.job_uid or "", verdict.output or {})
+    if verdict.reason is Reason.JOB_LOST:
+        name = stored.place_of(observed.run, definition, given).name
+        if name not in observed.held:
+            return replace(found, needs_held=found.needs_held | {name})
+        verdict = _unless_stored(observed, definition, given, verdict, now)
+        given = replace(given, output=verdict.output or {})
+    if verdict.output is None:
+        return _close(observed, it, found, verdict, now)
+    kept = stored.keep(observed, definition, found.ledger, given)
+    if isinstance(kept, StoreData):
+        return replace(found, live=True, effects=(*found.effects, kept))
+    if isinstance(kept, Refusal):
+        return _not_stored(observed, it, found, kept, now)
+    if isinstance(kept, Problem):
+        ended = verdict.finished
+        verdict = Ended(StepState.UNKNOWN, kept.reason, kept.message, 0, finished=ended)
+        return _close(observed, it, found, verdict, now)
+    return _close(observed, it, found, verdict, now, kept)
+
+
+def _unless_stored(
+    observed: Observed, definition: Definition, given: stored.Given, verdict: Ended, now: datetime
+) -> Ended:
+    """The Job or its Pod is gone; but an output of it that was stored proves its success: whoever
+    stored it had judged it, and was ended before writing that down.
+    """
+    place = stored.place_of(observed.run, definition, given)
+    found = observed.held.get(place.name)
+    if found is None or found.value is None or not is_ours(found, place):
+        return verdict
+    return Ended(StepState.SUCCEEDED, exit_code=0, output=found.value, finished=now)
+
+
+def _not_stored(
+    observed: Observed, it: Live, found: Inspection, why: Refusal, now: datetime
+) -> Inspection:
+    """The API server refuses the output: it is tried again, for a time, and shows."""
+    ended = it.pod.container.finished if it.pod is not None else None
+    if it.record.reason == why.reason and now >= (ended or now) + OUTPUT_PATIENCE:
+        verdict = Ended(StepState.UNKNOWN, why.reason, why.message, 0, finished=ended)
+        return _close(observed, it, found, verdict, now)
+    return _wait(found, it, Going(why.reason, why.message, look_at=now + OUTPUT_PAUSE))
+
+
 def _close(
-    observed: Observed, it: Live, found: Inspection, verdict: Ended, now: datetime
+    observed: Observed,
+    it: Live,
+    found: Inspection,
+    verdict: Ended,
+    now: datetime,
+    ref: OutputRef | None = None,
 ) -> Inspection:
     """The verdict as the record of the unit; of a failure the end of its log, first."""
     pod = it.pod
@@ -168,6 +240,7 @@ def _close(
         image_id=pod.container.image_id if pod is not None else "",
         log=observed.logs.get(pod.uid, "") if pod is not None and _keeps_log(it) else "",
         limit=limits.step_limit(it.unit, it.record),
+        ref=ref,
     )
     return replace(found, ledger=closing.close(found.ledger, ended, observed.run.uid, now))
 

@@ -93,7 +93,7 @@ def build_job(definition: Definition, action: ActionDef, this: Try) -> dict[str,
             "namespace": this.run_namespace,
             "labels": {**_labels(job), **tags},
             "annotations": {**_annotations(job), **notes},
-            "ownerReferences": [_owner(this)],
+            "ownerReferences": [identity.owner(this.run_name, this.run_uid)],
         },
         "spec": {
             "backoffLimit": 0,
@@ -108,17 +108,6 @@ def build_job(definition: Definition, action: ActionDef, this: Try) -> dict[str,
                 "spec": _pod_spec(definition, action, this),
             },
         },
-    }
-
-
-def _owner(this: Try) -> dict[str, Any]:
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": names.RUN.kind,
-        "name": this.run_name,
-        "uid": this.run_uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
     }
 
 

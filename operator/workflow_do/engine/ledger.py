@@ -33,6 +33,7 @@ _OF_ONE_TRY: Final = (
     "retry_time",
     "completion_time",
     "output",
+    "output_ref",
     "taken_over",
 )
 _WITHOUT_TROUBLE: Final = frozenset({StepState.PENDING, StepState.RUNNING, StepState.SUCCEEDED})
@@ -125,7 +126,8 @@ def _opened(unit: UnitDef, before: StepStatus | None, alike: bool) -> StepStatus
         return fresh.model_copy(update={"epoch": before.epoch})
     kept: dict[str, Any] = {"input_hash": before.input_hash, "epoch": before.epoch}
     if alike and (before.state is StepState.SUCCEEDED or before.taken_over):
-        kept |= {"output": before.output, "taken_over": True}
+        given = {"output": before.output, "output_ref": before.output_ref}
+        kept |= {**given, "taken_over": True}
     return fresh.model_copy(update=kept)
 
 

@@ -24,7 +24,17 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from workflow_do.api.reasons import Reason
-from workflow_do.engine import budget, inherited, inputs, limits, report, saga, starting, stopping
+from workflow_do.engine import (
+    budget,
+    inherited,
+    inputs,
+    limits,
+    report,
+    saga,
+    starting,
+    stopping,
+    stored,
+)
 from workflow_do.engine import ledger as books
 from workflow_do.engine.closing import give_up
 from workflow_do.engine.definition import Definition, UnitDef
@@ -44,7 +54,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     if report.completed(observed.run.status):
         return _completed(observed)
     decided = _decide(observed, now)
-    return replace(decided, status=budget.fit(decided.status))
+    return replace(decided, status=budget.fit(stored.strip(decided.status)))
 
 
 def _decide(observed: Observed, now: datetime) -> Plan:
@@ -117,7 +127,11 @@ def _pin(observed: Observed, pinning: Pinning, now: datetime) -> Plan:
 
 
 def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
-    run = observed.run
+    missing = stored.wanted(observed, definition)
+    if missing:
+        return Plan(observed.run.status, needs_held=missing)
+    run = replace(observed.run, status=stored.fill(observed.run.status, observed.held))
+    observed = replace(observed, run=run)
     before = books.of_status(run.status)
     folded = books.fold(before, run, definition, observed.jobs)
     found = inspect(observed, definition, folded, now)
@@ -128,6 +142,7 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
             needs_events=found.needs_events,
             needs_logs=found.needs_logs,
             needs_outputs=found.needs_outputs,
+            needs_held=found.needs_held,
         )
     if found.live:
         status = report.going(run, definition, found.ledger, now)
@@ -156,6 +171,9 @@ def _next(observed: Observed, definition: Definition, ledger: Ledger, now: datet
     late = limits.too_late(run, definition, unit, books.record_of(ledger, unit.unit), now)
     if late is not None:
         return _give_up(run, definition, ledger, unit, Problem(late.reason, late.message), now)
+    gone = stored.lost(definition, unit, ledger, observed.held)
+    if gone is not None:
+        return _give_up(run, definition, ledger, unit, gone, now)
     started = starting.start(observed, definition, ledger, unit, now)
     if isinstance(started, Problem):
         return _give_up(run, definition, ledger, unit, started, now)

@@ -7,21 +7,20 @@ metadata before the first Job, so that a restored backup is told from a run that
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from workflow_do.api.run import StepState, UnitStatus
-from workflow_do.engine import budget, inputs, jobs
+from workflow_do.engine import budget, inputs, jobs, stored
 from workflow_do.engine import ledger as books
 from workflow_do.engine.definition import Definition, UnitDef
-from workflow_do.engine.effects import CreateJob, MarkStarted
-from workflow_do.engine.facts import Observed, Run, parse_time
+from workflow_do.engine.effects import CreateJob, MarkStarted, StoreData
+from workflow_do.engine.facts import Observed, Refusal, Run, parse_time
 from workflow_do.engine.identity import Role, job_name
 from workflow_do.engine.jobs import hash_of_input
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import stamp
 
-Start = CreateJob | MarkStarted | Ledger | datetime | Problem
+Start = CreateJob | StoreData | MarkStarted | Ledger | datetime | Problem
 
 
 def start(
@@ -48,7 +47,7 @@ def start(
         and record.taken_over
         and record.input_hash == hash_of_input(rendered.input)
     ):
-        return ledger.update(unit, **_taken_over(ledger, now))
+        return _take_over(observed, definition, ledger, unit, record, now)
     full = budget.room(ledger, definition.undos.keys()) if unit.unit.role is Role.DO else None
     if full is not None:
         return full
@@ -69,12 +68,26 @@ def next_try(definition: Definition, ledger: Ledger, unit: UnitDef, run: Run) ->
     return _try(run, unit, of, number, ledger.next_seq(), rendered)
 
 
-def _taken_over(ledger: Ledger, now: datetime) -> dict[str, Any]:
-    return {
-        "state": StepState.SUCCEEDED,
-        "seq": ledger.next_seq(),
-        "completion_time": stamp(now),
-    }
+def _take_over(
+    observed: Observed,
+    definition: Definition,
+    ledger: Ledger,
+    unit: UnitDef,
+    record: UnitStatus,
+    now: datetime,
+) -> Start:
+    """Succeeded before. An output in a ConfigMap is copied: the other run may be deleted first."""
+    ref = record.output_ref
+    if ref is not None:
+        given = stored.Given(unit, 0, "", record.output or {})
+        kept = stored.keep(observed, definition, ledger, given)
+        if isinstance(kept, StoreData | Problem):
+            return kept
+        if isinstance(kept, Refusal):
+            return Problem(kept.reason, kept.message)
+        ref = kept
+    changes = {"state": StepState.SUCCEEDED, "seq": ledger.next_seq(), "output_ref": ref}
+    return ledger.update(unit, **changes, completion_time=stamp(now))
 
 
 def _epoch_from(ledger: Ledger, unit: UnitDef, record: UnitStatus | None) -> UnitStatus | None:

@@ -28,11 +28,12 @@ from workflow_do.engine.timestamps import earliest
 
 _POD_GRACE: Final = timedelta(seconds=2)
 """How long a Job may be without a Pod before anybody asks why."""
-_LOG_LAG: Final = timedelta(seconds=5)
-"""After the end of a container, how long its log may still be on its way to the disk."""
-_LOG_PATIENCE: Final = timedelta(seconds=300)
-"""After the end of a container, how long its log may be out of reach: as long as Kubernetes gives
-a node that does not answer."""
+OUTPUT_PAUSE: Final = timedelta(seconds=5)
+"""How long a log may still be on its way to the disk after the end of its container; and how often
+what is out of reach is tried again."""
+OUTPUT_PATIENCE: Final = timedelta(seconds=300)
+"""After the end of a container, how long its output may be out of reach, or may not be stored: as
+long as Kubernetes gives a node that does not answer."""
 _POD_MADE: Final = "Created pod:"
 """How the Job controller's Event begins that tells of a Pod."""
 _NO__POD_MADE: Final = frozenset(
@@ -239,7 +240,7 @@ def _output(a: Attempt, pod: PodFact) -> Verdict:
     if isinstance(output, NotRead):
         return _unreadable(a, finished or a.now, output.why)
     if isinstance(output, OutputProblem):
-        again = (finished or a.now) + _LOG_LAG
+        again = (finished or a.now) + OUTPUT_PAUSE
         if by_log and a.now < again:
             return Going(look_at=again)
         return Ended(StepState.UNKNOWN, output.reason, output.message, 0, finished=finished)
@@ -252,9 +253,9 @@ def _output(a: Attempt, pod: PodFact) -> Verdict:
 
 def _unreadable(a: Attempt, finished: datetime, why: str) -> Verdict:
     """The log is out of reach. It was once before, and the time is over: the output is lost."""
-    if a.shown is Reason.OUTPUT_UNREADABLE and a.now >= finished + _LOG_PATIENCE:
+    if a.shown is Reason.OUTPUT_UNREADABLE and a.now >= finished + OUTPUT_PATIENCE:
         return Ended(StepState.UNKNOWN, a.shown, why, 0, finished=finished)
-    return Going(Reason.OUTPUT_UNREADABLE, why, look_at=a.now + _LOG_LAG)
+    return Going(Reason.OUTPUT_UNREADABLE, why, look_at=a.now + OUTPUT_PAUSE)
 
 
 ENDED: Final[tuple[Rule, ...]] = (

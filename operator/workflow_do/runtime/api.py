@@ -57,6 +57,7 @@ RUNS: Final = Resource(_OURS, names.RUN.plural)
 APPROVALS: Final = Resource(_OURS, names.APPROVAL.plural)
 JOBS: Final = Resource("/apis/batch/v1", "jobs")
 PODS: Final = Resource("/api/v1", "pods")
+CONFIGMAPS: Final = Resource("/api/v1", "configmaps")
 EVENTS: Final = Resource("/api/v1", "events")
 
 

@@ -24,6 +24,7 @@ from workflow_do.engine.effects import (
     ExpirePod,
     MarkFinished,
     MarkStarted,
+    StoreData,
     SuspendJob,
 )
 from workflow_do.engine.facts import (
@@ -37,7 +38,9 @@ from workflow_do.engine.facts import (
     parse_pod,
     parse_run,
 )
+from workflow_do.engine.held import parse_held
 from workflow_do.runtime.api import (
+    CONFIGMAPS,
     JOBS,
     PODS,
     REVISIONS,
@@ -46,6 +49,7 @@ from workflow_do.runtime.api import (
     Conflict,
     NotFound,
     Refused,
+    Resource,
     Unavailable,
 )
 from workflow_do.runtime.metrics import Metrics, unread
@@ -99,6 +103,8 @@ class Executor:
                 return await self._create_revision(effect, seen)
             case CreateJob():
                 return await self._create_job(key, effect, seen)
+            case StoreData():
+                return await self._store_data(effect, seen)
             case SuspendJob():
                 return await self._suspend(effect, seen)
             case ExpirePod():
@@ -169,6 +175,16 @@ class Executor:
         self._store.see_job(found)
         return _with_job(seen, parse_job(found))
 
+    async def _store_data(self, effect: StoreData, seen: Observed) -> Observed:
+        """One that is there already is looked at: the plan judges by its content."""
+        try:
+            found = await self._post_or_find(CONFIGMAPS, seen.run.namespace, effect.manifest)
+        except Refused as error:
+            _raise_if_gone(error)
+            refusal = Refusal(Reason.DATA_NOT_STORED, f"HTTP {error.code}: {error.message}")
+            return replace(seen, refusals={**seen.refusals, effect.name: refusal})
+        return replace(seen, held={**seen.held, effect.name: parse_held(found)})
+
     async def _post_until_known(self, key: RunKey, manifest: dict[str, Any]) -> dict[str, Any]:
         """The Job of that name, made now or found. Raises Unavailable if that stays unknown."""
         clock = asyncio.get_running_loop().time
@@ -176,7 +192,7 @@ class Executor:
         for failures in itertools.count(1):
             try:
                 found = await self._made_before(key.namespace, manifest) if failures > 1 else None
-                return found or await self._post_or_find(key.namespace, manifest)
+                return found or await self._post_or_find(JOBS, key.namespace, manifest)
             except JobGone:
                 self._store.distrust(key)
                 raise
@@ -202,15 +218,17 @@ class Executor:
             raise JobGone(name)
         return found
 
-    async def _post_or_find(self, namespace: str, manifest: dict[str, Any]) -> dict[str, Any]:
+    async def _post_or_find(
+        self, resource: Resource, namespace: str, manifest: dict[str, Any]
+    ) -> dict[str, Any]:
         name = manifest["metadata"]["name"]
         try:
-            return await self._api.create(JOBS, namespace, manifest)
+            return await self._api.create(resource, namespace, manifest)
         except NotFound as error:
             raise RunGone(str(error)) from error
         except Refused:
-            # A quota that this very Job has used up speaks before the conflict does.
-            found = await self._api.find(JOBS, namespace, name)
+            # A quota that this very object has used up speaks before the conflict does.
+            found = await self._api.find(resource, namespace, name)
             if found is None:
                 raise
             return found
@@ -218,9 +236,11 @@ class Executor:
             if not error.exists:  # e.g. two Jobs at once reach for the last of a quota
                 raise Unavailable(str(error)) from error
         try:
-            return await self._api.get(JOBS, namespace, name)
+            return await self._api.get(resource, namespace, name)
         except NotFound as error:
-            raise JobGone(name) from error
+            if resource is JOBS:
+                raise JobGone(name) from error
+            raise Unavailable(f"{manifest['kind']} {name!r} was there and is gone") from error
 
     async def _suspend(self, effect: SuspendJob, seen: Observed) -> Observed:
         name, body = effect.job_name, {"spec": {"suspend": True}}

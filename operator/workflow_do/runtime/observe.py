@@ -39,6 +39,7 @@ from workflow_do.runtime.api import (
     Unavailable,
     version_of,
 )
+from workflow_do.runtime.held import HeldData
 from workflow_do.runtime.past import find_past_job
 from workflow_do.runtime.protection import try_forgery
 from workflow_do.runtime.store import Record, RunKey, Store, key_of
@@ -59,6 +60,7 @@ class Observer:
         self._store = store
         self._parsed: OrderedDict[Hashable, Definition] = OrderedDict()
         self._pinned: OrderedDict[Hashable, Definition] = OrderedDict()
+        self._held = HeldData(api)
 
     async def observe(self, key: RunKey, *, live: bool = False) -> Observed | Problem | None:
         """The run and all that belongs to it; a Problem where the run itself cannot be read, None
@@ -113,6 +115,12 @@ class Observer:
     async def with_guard(self, seen: Observed) -> Observed:
         """The same look, and whether an approval in another's name would be refused."""
         return replace(seen, guard=await try_forgery(self._api, seen.run))
+
+    async def with_held(self, seen: Observed, wanted: frozenset[str]) -> Observed:
+        """The same look, with these ConfigMaps; None for one that is not there."""
+        order = sorted(wanted)
+        found = await asyncio.gather(*(self._held.read(seen.run.namespace, n) for n in order))
+        return replace(seen, held={**seen.held, **dict(zip(order, found, strict=True))})
 
     def doubt(self, key: RunKey) -> None:
         """What is known of the run may be wrong: the next look is live."""
@@ -282,6 +290,7 @@ def with_what_was_asked(again: Observed, seen: Observed) -> Observed:
         past=seen.past,
         logs=seen.logs,
         log_outputs=seen.log_outputs,
+        held=seen.held,
     )
 
 

@@ -120,6 +120,7 @@ class Reconciler:
             decided = plan(seen, self._now())
             unheard = decided.needs_events - seen.job_events.keys()
             unread = {p: u for p, u in decided.needs_logs.items() if u not in seen.logs}
+            absent = decided.needs_held - seen.held.keys()
             silent = decided.needs_outputs.items()
             ungiven = {p: u for p, u in silent if u not in seen.log_outputs}
             if decided.needs_live and not seen.live:
@@ -133,6 +134,8 @@ class Reconciler:
                 seen = await self._observer.with_past(seen, decided.needs_past)
             elif unread:
                 seen = await self._observer.with_logs(seen, unread)
+            elif absent:
+                seen = await self._observer.with_held(seen, absent)
             elif ungiven:
                 seen = await self._observer.with_outputs(seen, ungiven)
             elif decided.effects:

@@ -27,6 +27,7 @@ class Unit:
 
     state: Pending, Running, Retrying, Succeeded, Failed, NotStarted or Unknown.
     output: what the program gave, None before it has succeeded.
+    output_ref: instead of it, where it is large: name (of a ConfigMap), size (bytes), sha256.
     tries: Jobs that were made; attempts: those of them that count towards maxAttempts.
     retry_time: when the next try is due, while Retrying.
     logs_tail: the end of the log of the newest failed try, 2 KiB at most.
@@ -50,6 +51,7 @@ class Unit:
     start_time: datetime | None = None
     completion_time: datetime | None = None
     output: Mapping[str, Any] | None = None
+    output_ref: Mapping[str, Any] | None = None
     wait_until: datetime | None = None
     approvals_required: int = 0
     approved_by: tuple[str, ...] = ()
@@ -175,6 +177,7 @@ def _unit(id_: str, status: Mapping[str, Any]) -> Unit:
         wait_until=parse_time(status.get("waitUntil")),
         approvals_required=status.get("approvalsRequired") or 0,
         approved_by=tuple(str(v.get("approver")) for v in status.get("approvals") or ()),
+        output_ref=status.get("outputRef"),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -14,7 +13,7 @@ from support.world import World, action, step, workflow
 from workflow_do.api import names
 from workflow_do.api.base import dump
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import HandlerStatus, RunStatus, StepState, StepStatus, UnitStatus
+from workflow_do.api.run import HandlerStatus, RunStatus, StepStatus, UnitStatus
 from workflow_do.engine import budget
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
@@ -99,7 +98,7 @@ def test_the_widest_record_knows_every_field() -> None:
     """A new field of a record is a new claim on the budget."""
     known = {k.lower() for k in WIDEST} - {"id", "action"}
     fields = {f.replace("_", "") for f in UnitStatus.model_fields}
-    assert known == fields - {"message", "logstail", "output"}
+    assert known == fields - {"message", "logstail", "output", "outputref"}
 
 
 def test_a_record_is_no_larger_than_what_is_kept_for_it() -> None:
@@ -208,31 +207,6 @@ def as_go(value: Any) -> bytes:
 )
 def test_the_stored_size_is_that_of_go(value: Any) -> None:
     assert stored_size(value) == len(as_go(value))
-
-
-def test_outputs_share_their_budget_by_stored_bytes() -> None:
-    output = {"t": "<" * 4000}
-    fits = names.MAX_INLINE_OUTPUTS_BYTES // stored_size(output)
-    ledger = Ledger(tuple(record(at, output=output) for at in range(fits - 1)))
-    assert budget.outputs_fit(ledger, output)
-    more = dataclasses.replace(ledger, steps=(*ledger.steps, record(499, output=output)))
-    assert not budget.outputs_fit(more, output)
-
-
-def test_an_output_that_has_no_room_ends_the_step() -> None:
-    ids = [f"s{at}" for at in range(40)]
-    world = World(workflow(*map(step, ids)), action("do-it"))
-    text = json.dumps({"t": "x" * 4000})
-    for _ in ids:
-        world.reconcile()
-        if world.completed:
-            break
-        world.ends(text)
-    assert world.verdict() == ("False", "OutputTooLarge")
-    outputs = [s["output"] for s in world.status["steps"] if "output" in s]
-    assert stored_size(outputs) <= names.MAX_INLINE_OUTPUTS_BYTES
-    failed = next(s for s in world.status["steps"] if s["state"] == StepState.UNKNOWN)
-    assert str(names.MAX_INLINE_OUTPUTS_BYTES) in failed["message"]
 
 
 def test_a_trigger_is_measured_as_it_is_stored() -> None:

@@ -308,19 +308,3 @@ def test_the_end_is_written_only_after_a_live_look() -> None:
     world.ends()
     assert world.plan(live=False).needs_live
     assert not world.plan(live=True).needs_live
-
-
-def test_outputs_have_a_budget_per_run() -> None:
-    ids = [f"s{n}" for n in range(40)]
-    world = World(
-        workflow(*[step(i) for i in ids], onFailure=TELL), action("do-it"), action("tell")
-    )
-    world.reconcile()
-    for _ in ids:
-        if world.status.get("onFailure"):
-            break
-        world.ends(json.dumps({"x": "y" * 4000}))
-        world.reconcile()
-    failed = next(s for s in world.status["steps"] if s["state"] == "Unknown")
-    assert failed["reason"] == "OutputTooLarge"
-    assert "output" not in failed
