@@ -41,9 +41,12 @@ class Unit:
 
 def job_name(run_name: str, run_uid: str, unit: Unit, try_: int) -> str:
     """The Job's name: a readable prefix and a digest of the identity, 63 characters at most."""
+    digest = hash_of([run_uid, unit.role.value, unit.step, "", try_])[:_DIGEST_CHARS]
     what = f"undo-{unit.step}" if unit.role is Role.UNDO else unit.step or unit.role.value
-    words = (run_name, what)
-    return _named(words, [run_uid, unit.role.value, unit.step, "", try_], _NAME_LIMIT)
+    words = f"{run_name}-{what}".lower()
+    room = _NAME_LIMIT - _DIGEST_CHARS - 1
+    prefix = re.sub(r"[^a-z0-9-]+", "-", words)[:room].strip("-")
+    return f"{prefix}-{digest}"
 
 
 def idempotency_key(root_run_uid: str, unit: Unit, epoch: int = 0) -> str:
@@ -67,11 +70,11 @@ def labels(workflow: str, run_name: str, run_uid: str, unit: Unit, try_: int) ->
 
 def data_name(run_name: str, run_uid: str, unit: Unit, number: int, use: str) -> str:
     """The name of the ConfigMap with data of a try: short, since the status holds many."""
-    return _named(
-        (run_name, unit.step or unit.role.value, use),
-        [run_uid, unit.role.value, unit.step, "", number, use],
-        _DATA_NAME_LIMIT,
-    )
+    digest = hash_of([run_uid, unit.role.value, unit.step, "", number, use])[:_DIGEST_CHARS]
+    words = f"{run_name}-{unit.step or unit.role.value}-{use}".lower()
+    room = _DATA_NAME_LIMIT - _DIGEST_CHARS - 1
+    prefix = re.sub(r"[^a-z0-9-]+", "-", words)[:room].strip("-")
+    return f"{prefix}-{digest}"
 
 
 def owner(run_name: str, run_uid: str) -> dict[str, Any]:
@@ -84,13 +87,6 @@ def owner(run_name: str, run_uid: str) -> dict[str, Any]:
         "controller": True,
         "blockOwnerDeletion": True,
     }
-
-
-def _named(words: tuple[str, ...], identity: Json, limit: int) -> str:
-    digest = hash_of(identity)[:_DIGEST_CHARS]
-    text = "-".join(words).lower()
-    prefix = re.sub(r"[^a-z0-9-]+", "-", text)[: limit - _DIGEST_CHARS - 1].strip("-")
-    return f"{prefix}-{digest}"
 
 
 def hash_of(value: Json) -> str:
