@@ -67,17 +67,20 @@ Table = Callable[[Try], Awaitable[Outcome]]
 
 
 class AutoKubelet:
-    """Plays Pods until its `run` is cancelled."""
+    """Plays the Pods of a namespace, or of all, until its `run` is cancelled."""
 
-    def __init__(self, link: Connection, api: Calls, table: Table) -> None:
+    def __init__(
+        self, link: Connection, api: Calls, table: Table, namespace: str | None = None
+    ) -> None:
         self._link = link
         self._api = api
         self._table = table
+        self._namespace = namespace
         self._seen: set[str] = set()
         self._playing: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Watch all Pods of runs, and play each once."""
+        """Watch the Pods of runs, and play each once."""
         await self._make_node()
         async with asyncio.TaskGroup() as tasks, self._link.session(limit=0) as session:
             while True:
@@ -95,7 +98,7 @@ class AutoKubelet:
     async def _watch(self, session: aiohttp.ClientSession, tasks: asyncio.TaskGroup) -> None:
         """Without a resourceVersion the API server first sends everything that is there."""
         query = {"watch": "true", "labelSelector": names.LABEL_RUN_UID}
-        url = self._link.server + PODS.path(None)
+        url = self._link.server + PODS.path(self._namespace)
         async with session.get(url, params=query, timeout=_WATCH) as stream:
             while line := await stream.content.readuntil(b"\n"):
                 event = json.loads(line)
