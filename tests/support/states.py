@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from support.sagas import fail, succeed, three
 from support.world import START, World, action, step, workflow
 from workflow_do.api.base import dump
 from workflow_do.engine import readiness, report
@@ -120,6 +121,38 @@ def _cancelled() -> Object:
     return _seen(world)
 
 
+def _compensating() -> Object:
+    world = three()
+    succeed(world)
+    fail(world)
+    return _seen(world)
+
+
+def _undone() -> Object:
+    world = three()
+    succeed(world, '{"n": 1}')
+    fail(world)
+    while not world.completed:
+        succeed(world)
+    return _seen(world)
+
+
+def _not_undone() -> Object:
+    world = three()
+    succeed(world, '{"n": 1}')
+    fail(world)
+    fail(world)
+    while not world.completed:
+        succeed(world)
+    return _seen(world)
+
+
+def _cancelling_with_undo() -> Object:
+    world = three()
+    succeed(world, '{"n": 1}')
+    return _seen(_ask(world, "CancelledWithCompensation"))
+
+
 def _succeeded() -> Object:
     world = _begun()
     world.ends("{}")
@@ -173,6 +206,10 @@ RUNS: dict[str, Callable[[], Object]] = {
     "resumed": _resumed,
     "finishing": _finishing,
     "cancelling": _cancelling,
+    "compensating": _compensating,
+    "cancelling with undo": _cancelling_with_undo,
+    "failed and undone": _undone,
+    "failed and not undone": _not_undone,
     "succeeded": _succeeded,
     "failed": _failed,
     "failed and retried": _retried,

@@ -31,18 +31,23 @@ def kstatus(obj: Object) -> str:
     return "Current" if conditions.get("Ready", "True") == "True" else "InProgress"
 
 
-GOING: Final = {"pause", "cancel"}
+CANCELS: Final = {"cancel", "cancel-and-undo"}
+GOING: Final = {"pause", *CANCELS}
 EXPECTED: Final[dict[str, tuple[str, str, set[str]]]] = {
     # As kstatus takes what has no status at all; the operator writes one within milliseconds.
     "not seen yet": ("Progressing", "Current", GOING),
     "waiting for its Workflow": ("Progressing", "InProgress", GOING),
     "running": ("Progressing", "InProgress", GOING),
     "retrying": ("Progressing", "InProgress", GOING),
-    "paused": ("Suspended", "InProgress", {"resume", "cancel"}),
-    "asked to pause": ("Suspended", "InProgress", {"resume", "cancel"}),
+    "paused": ("Suspended", "InProgress", {"resume", *CANCELS}),
+    "asked to pause": ("Suspended", "InProgress", {"resume", *CANCELS}),
     "resumed": ("Progressing", "InProgress", GOING),
     "finishing": ("Progressing", "InProgress", GOING),
     "cancelling": ("Progressing", "InProgress", set()),
+    "compensating": ("Progressing", "InProgress", GOING),
+    "cancelling with undo": ("Progressing", "InProgress", set()),
+    "failed and undone": ("Degraded", "Failed", {"retry"}),
+    "failed and not undone": ("Degraded", "Failed", {"retry"}),
     "succeeded": ("Healthy", "Current", set()),
     "failed": ("Degraded", "Failed", {"retry"}),
     "failed and retried": ("Degraded", "Failed", set()),
@@ -146,6 +151,12 @@ def test_what_is_being_deleted_is_terminating(state: str) -> None:
         pytest.param("running", "pause", {"desiredState": "Paused"}, id="pause"),
         pytest.param("paused", "resume", {"desiredState": "Running"}, id="resume"),
         pytest.param("running", "cancel", {"desiredState": "Cancelled"}, id="cancel"),
+        pytest.param(
+            "running",
+            "cancel-and-undo",
+            {"desiredState": "CancelledWithCompensation"},
+            id="cancel-and-undo",
+        ),
     ],
 )
 def test_an_action_on_a_run_changes_what_is_asked_of_it_alone(

@@ -15,5 +15,6 @@ return {
   ["pause"] = {disabled = ended or not running},
   ["resume"] = {disabled = ended or not paused},
   ["cancel"] = {disabled = ended or not (running or paused)},
+  ["cancel-and-undo"] = {disabled = ended or not (running or paused)},
   ["retry"] = {disabled = not (ended and failed) or retried or status.revisionName == nil}
 }

@@ -1,0 +1,3 @@
+-- What runs ends by itself, then what was done is undone.
+obj.spec.desiredState = "CancelledWithCompensation"
+return obj
