@@ -53,6 +53,11 @@ def _handler(definition: Definition) -> ex.Tree:
     return definition.handler.input
 
 
+def _there(tree: ex.Tree | None) -> ex.Tree:
+    assert tree is not None
+    return tree
+
+
 def _undone(template: str) -> tuple[Raw, dict[str, Raw]]:
     undo = {"action": "undo", "input": {"x": template}}
     return _flow(), {**_action(compensate=undo), "undo": {"image": "example.com/undo:1"}}
@@ -63,6 +68,29 @@ WAYS = (
         "Workflow steps[].input",
         lambda t: (_step(input={"x": [t]}), _action()),
         lambda d: d.steps[0].input,
+    ),
+    Way(
+        "Workflow steps[].when",
+        lambda t: (_step(when=t), _action()),
+        lambda d: _there(d.steps[0].when),
+    ),
+    Way(
+        "Workflow steps[].forEach.items",
+        lambda t: (_step(forEach={"items": t}), _action()),
+        lambda d: _there(d.steps[0].items),
+    ),
+    Way(
+        "Workflow finally[].input",
+        lambda t: (
+            _flow(**{"finally": [{"id": "end", "action": "act", "input": {"x": t}}]}),
+            _action(),
+        ),
+        lambda d: d.finals[0].input,
+    ),
+    Way(
+        "Workflow outputs",
+        lambda t: (_flow(outputs={"x": t}), _action()),
+        lambda d: _there(d.outputs),
     ),
     Way(
         "Workflow onFailure.input",

@@ -35,6 +35,7 @@ LABEL_WORKFLOW: Final = f"{GROUP}/workflow"
 LABEL_RUN: Final = f"{GROUP}/run"
 LABEL_RUN_UID: Final = f"{GROUP}/run-uid"
 LABEL_STEP: Final = f"{GROUP}/step"
+LABEL_ITEM: Final = f"{GROUP}/item"
 LABEL_ROLE: Final = f"{GROUP}/role"
 LABEL_TRY: Final = f"{GROUP}/try"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
@@ -59,6 +60,13 @@ CONTAINER: Final = "action"
 MAX_NAME_CHARS: Final = 63
 """Names stand in labels, and those end there."""
 MAX_STEPS: Final = 500
+MAX_ITEMS: Final = 1000
+"""Of the list of a forEach."""
+MAX_NEEDS: Final = 20
+MAX_FINALLY: Final = 20
+MAX_OUTPUTS: Final = 64
+"""Named outputs of a Workflow."""
+MAX_TEMPLATE_CHARS: Final = 16 * 1024
 MAX_INPUT_BYTES: Final = 32 * 1024
 """Linux refuses one environment string over 128 KiB; 32 KiB leaves room for the rest."""
 MAX_OUTPUT_BYTES: Final = 4096

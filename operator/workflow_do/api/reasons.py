@@ -28,10 +28,15 @@ class Reason(StrEnum):
     RUNNING = ("Running", "A step is running.", "Nothing to do.")
     FINISHING = (
         "Finishing",
-        "A step failed; the onFailure action is running.",
+        "The steps are over; live ones end, then onFailure (after a failure) and finally run.",
         "Nothing to do; `failure` of the handler names the first failure.",
     )
     SUCCEEDED = ("Succeeded", "Every step succeeded.", "Nothing to do.")
+    COMPLETED_WITH_ERRORS = (
+        "CompletedWithErrors",
+        "The run came to its end; steps with `onError: Continue` failed on the way.",
+        "See the records of the steps that the message names.",
+    )
     READY = ("Ready", "The definition is valid and can be run.", "Nothing to do.")
 
     RETRYING = (
@@ -71,6 +76,23 @@ class Reason(StrEnum):
         "OutcomeUnknown",
         "It is not known what the step did, and its undo needs an output that there is not.",
         "Look at what the step did; let the undo work without an output, e.g. by its input.",
+    )
+
+    # Lists, and what runs at the end.
+    TOO_MANY_ITEMS = (
+        "TooManyItems",
+        "The list of a forEach has more than 1,000 items.",
+        "Give a list of batches, or split the work over several Workflows.",
+    )
+    ITEMS_NOT_RUN = (
+        "ItemsNotRun",
+        "Another step failed before every item of this one had run.",
+        "See what ended the run; `kubectl workflow retry RUN` runs the rest.",
+    )
+    FINALLY_FAILED = (
+        "FinallyFailed",
+        "Every step did what it should, but an Action of `finally` failed.",
+        "See its record in `status.finally`; the steps are done.",
     )
 
     # Control and deadlines.

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from workflow_do.api.base import Json, Name, Spec, Status, keyed_by
 from workflow_do.api.conditions import Condition
+from workflow_do.api.names import MAX_FINALLY, MAX_ITEMS, MAX_STEPS
 
 _ANY = {"x-kubernetes-preserve-unknown-fields": True}
 
@@ -97,14 +98,21 @@ class StepState(StrEnum):
     FAILED = "Failed"
     NOT_STARTED = "NotStarted"
     UNKNOWN = "Unknown"
+    SKIPPED = "Skipped"
 
     @property
     def terminal(self) -> bool:
         """Whether the step has ended, well or not."""
         return self not in _LIVE
 
+    @property
+    def bad(self) -> bool:
+        """Whether the step has ended, and neither succeeded nor was skipped."""
+        return self in _BAD
+
 
 _LIVE = frozenset({StepState.PENDING, StepState.RUNNING, StepState.RETRYING})
+_BAD = frozenset({StepState.FAILED, StepState.NOT_STARTED, StepState.UNKNOWN})
 
 
 class OutputRef(Status):
@@ -116,14 +124,14 @@ class OutputRef(Status):
 
 
 class UnitStatus(Status):
-    """What is known of one unit of work: a step, or the onFailure handler."""
+    """What is known of one unit of work: a step, an item of one, or a handler."""
 
     state: Annotated[
         StepState,
         Field(
             description="Pending, Running, Retrying (between two tries), Succeeded, Failed (the "
-            "program said so), NotStarted (it never began) or Unknown (it began, and what it did "
-            "is not known)."
+            "program said so), NotStarted (it never began), Unknown (it began, and what it did is "
+            "not known) or Skipped (its `when` was false)."
         ),
     ] = StepState.PENDING
     reason: Annotated[str | None, Field(description="Why; while Running: what it waits for.")] = (
@@ -151,9 +159,6 @@ class UnitStatus(Status):
             json_schema_extra={"format": "date-time"},
         ),
     ] = None
-    logs_tail: Annotated[
-        str | None, Field(description="The last 2 KiB of the log of the newest failed try.")
-    ] = None
     taken_over: Annotated[
         bool | None,
         Field(description="The step succeeded in the run that this one is a retry of."),
@@ -162,11 +167,7 @@ class UnitStatus(Status):
         int | None,
         Field(description="Counts how often the step began anew; part of its idempotency key."),
     ] = None
-    job_name: Annotated[str | None, Field(description="The Job of the newest try.")] = None
     job_uid: Annotated[str | None, Field(description="Its uid.", alias="jobUID")] = None
-    image_id: Annotated[
-        str | None, Field(description="The image that ran, by digest.", alias="imageID")
-    ] = None
     stop_reason: Annotated[
         str | None, Field(description="Why the newest try is being stopped before its time.")
     ] = None
@@ -204,18 +205,56 @@ class Vote(Status):
     ]
 
 
-class CompensationStatus(UnitStatus):
+class ItemCompensationStatus(UnitStatus):
+    """The undo of one item."""
+
+
+class ItemStatus(UnitStatus):
+    """One item of a step with forEach. Small, for there may be 1,000; its Job's name is derived."""
+
+    compensation: Annotated[
+        ItemCompensationStatus | None,
+        Field(description="The undo of the item, where it was to be undone."),
+    ] = None
+
+
+class LoneStatus(UnitStatus):
+    """A unit that is not one of many: there is room to say more of it."""
+
+    logs_tail: Annotated[
+        str | None, Field(description="The last 2 KiB of the log of the newest failed try.")
+    ] = None
+    job_name: Annotated[str | None, Field(description="The Job of the newest try.")] = None
+    image_id: Annotated[
+        str | None, Field(description="The image that ran, by digest.", alias="imageID")
+    ] = None
+
+
+class CompensationStatus(LoneStatus):
     """The undo of one unit of work."""
 
     action: Annotated[str, Field(description="The Action that undoes.")]
 
 
-class StepStatus(UnitStatus):
+class StepStatus(LoneStatus):
     """One step of the run."""
 
     id: Annotated[str, Field(description="The step's id.")]
     action: Annotated[
         str | None, Field(description="The Action it runs; absent of a step that waits.")
+    ] = None
+    on_error: Annotated[
+        Literal["Continue"] | None,
+        Field(description="Continue: the run goes on when the step fails."),
+    ] = None
+    items: Annotated[
+        tuple[ItemStatus, ...] | None,
+        Field(
+            max_length=MAX_ITEMS,
+            description="With forEach: every item, in the order of the list. `output` stands here "
+            "and not in the step.",
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
     ] = None
     wait_until: Annotated[
         str | None,
@@ -241,9 +280,16 @@ class StepStatus(UnitStatus):
     ] = None
 
 
-class HandlerStatus(UnitStatus):
+class HandlerStatus(LoneStatus):
     """The onFailure handler of the run."""
 
+    action: Annotated[str, Field(description="The Action it runs.")]
+
+
+class FinallyStatus(LoneStatus):
+    """One of the Actions that run at the end, whatever happened."""
+
+    id: Annotated[str, Field(description="Its id.")]
     action: Annotated[str, Field(description="The Action it runs.")]
 
 
@@ -295,7 +341,8 @@ class RunStatus(Status):
     ] = None
     duration: Annotated[str | None, Field(description="From start to end, e.g. 1m5s.")] = None
     progress: Annotated[
-        str | None, Field(description="Steps that succeeded, of all steps, e.g. 2/3.")
+        str | None,
+        Field(description="Steps that succeeded or were skipped, of all steps, e.g. 2/3."),
     ] = None
     current_step: Annotated[
         str | None, Field(description="The step that runs, or that ended the run.")
@@ -303,11 +350,27 @@ class RunStatus(Status):
     steps: Annotated[
         tuple[StepStatus, ...],
         Field(
-            max_length=500,
+            max_length=MAX_STEPS,
             description="Every step, in order.",
             json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()
     on_failure: Annotated[
         HandlerStatus | None, Field(description="The onFailure handler, if it was started.")
+    ] = None
+    finally_: Annotated[
+        tuple[FinallyStatus, ...] | None,
+        Field(
+            alias="finally",
+            max_length=MAX_FINALLY,
+            description="The Actions that run at the end, those that were started.",
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = None
+    outputs: Annotated[
+        dict[str, Json] | None,
+        Field(
+            description="What the run gave: the Workflow's outputs.",
+            json_schema_extra={**_ANY, "x-kubernetes-map-type": "atomic"},
+        ),
     ] = None

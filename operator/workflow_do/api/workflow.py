@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -11,7 +12,14 @@ from workflow_do.api.base import Json, Name, ObjectName, Spec, Status, keyed_by
 from workflow_do.api.compensation import FailurePolicy, StepCompensation
 from workflow_do.api.conditions import Condition
 from workflow_do.api.housekeeping import Housekeeping
-from workflow_do.api.names import MAX_STEPS
+from workflow_do.api.names import (
+    MAX_FINALLY,
+    MAX_ITEMS,
+    MAX_NEEDS,
+    MAX_OUTPUTS,
+    MAX_STEPS,
+    MAX_TEMPLATE_CHARS,
+)
 from workflow_do.api.retry import Retry
 
 StepId = Annotated[
@@ -41,13 +49,61 @@ class Trigger(Spec):
     ] = None
 
 
+Expression = Annotated[str, Field(min_length=5, max_length=MAX_TEMPLATE_CHARS)]
+"""A string that is one `{{ … }}` and nothing else."""
+
+
+class ForEach(Spec):
+    """Runs a step once for every item of a list."""
+
+    items: Annotated[
+        Expression,
+        Field(description="One `{{ … }}` that gives a list of 1,000 items at most."),
+    ]
+    max_parallel: Annotated[
+        int, Field(ge=1, le=MAX_ITEMS, description="How many items may run at the same time.")
+    ] = 10
+
+
+class OnError(StrEnum):
+    """What a step's failure means for its run."""
+
+    FAIL = "Fail"
+    CONTINUE = "Continue"
+
+
 class Step(Spec):
-    """One step: an Action with its input. It starts when the step before it has succeeded."""
+    """One step: an Action with its input. It starts when the steps it needs have ended."""
 
     id: StepId
     title: Annotated[str | None, Field(max_length=200, description="For people.")] = None
     action: Annotated[Name, Field(description="The name of the Action to run.")]
     input: Input = Field(default_factory=dict)
+    needs: Annotated[
+        tuple[StepId, ...] | None,
+        Field(
+            min_length=1,
+            max_length=MAX_NEEDS,
+            description="The steps above it that it follows, or `trigger` alone: it starts at "
+            "once. Absent: the step before it.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = None
+    when: Annotated[
+        Expression | None,
+        Field(description="One `{{ … }}` that gives true or false; at false the step is skipped."),
+    ] = None
+    for_each: Annotated[
+        ForEach | None,
+        Field(description="Run it once for every item of a list; `item` and `index` in input."),
+    ] = None
+    on_error: Annotated[
+        OnError,
+        Field(
+            description="Continue: when it fails, the run goes on, and ends CompletedWithErrors. "
+            "Absent: Fail."
+        ),
+    ] = OnError.FAIL
     retry: Annotated[
         Retry | None, Field(description="Instead of the Action's retry, as a whole.")
     ] = None
@@ -66,6 +122,12 @@ class Handler(Spec):
 
     action: Annotated[Name, Field(description="The name of the Action to run.")]
     input: Input = Field(default_factory=dict)
+
+
+class Finally(Handler):
+    """An Action that runs at the end, whatever happened; `failure` is null where nothing failed."""
+
+    id: StepId
 
 
 class WorkflowSpec(Housekeeping):
@@ -95,13 +157,31 @@ class WorkflowSpec(Housekeeping):
             "newest first, before onFailure; Stop: it stays as it is. Absent: Compensate."
         ),
     ] = FailurePolicy.COMPENSATE
+    finally_: Annotated[
+        tuple[Finally, ...],
+        Field(
+            alias="finally",
+            max_length=MAX_FINALLY,
+            description="Run at the end, one after the other, whatever happened: also after a "
+            "failure or a cancel.",
+            json_schema_extra=keyed_by("id"),
+        ),
+    ] = ()
+    outputs: Annotated[
+        dict[str, Json] | None,
+        Field(
+            max_length=MAX_OUTPUTS,
+            description="What a run gives when it succeeds: any JSON; strings may hold `{{ … }}`.",
+            json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+        ),
+    ] = None
     active_deadline_seconds: Annotated[
         int | None,
         Field(
             ge=1,
             le=31536000,
             description="How long the steps of a run may take; absent: no limit. Time spent paused "
-            "does not count, and onFailure is not limited by it.",
+            "does not count, and onFailure and finally are not limited by it.",
         ),
     ] = None
     suspend: Annotated[

@@ -5,8 +5,7 @@ every part has its share of the 512 KiB, and a run of 500 steps fits by construc
 
     outputs .... 128 KiB  and references to those that are elsewhere (`stored` decides which)
     verdict ....  32 KiB  conditions, the handler and what is said of the run as a whole
-    records .... 352 KiB  the steps and their undos; what does not fit is cut from the longest
-                          texts, visibly
+    records .... 352 KiB  the steps; what does not fit is cut from the longest texts, visibly
 
 Sizes are those of the JSON that the API server stores, which spells out more than ours does.
 Decides nothing about the run, but that a step without room for its record cannot start.
@@ -14,30 +13,37 @@ Decides nothing about the run, but that a step without room for its record canno
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Final, TypeVar, cast
+from collections.abc import Callable, Container, Iterable, Iterator
+from typing import Final, TypeVar
 
 from workflow_do.api import names
 from workflow_do.api.base import dump
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import RunStatus, StepStatus, UnitStatus
+from workflow_do.api.run import LoneStatus, RunStatus, StepState, StepStatus, UnitStatus
+from workflow_do.engine.identity import Role, Unit
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.sizes import stored_size
 
 U = TypeVar("U", bound=UnitStatus)
+L = TypeVar("L", bound=LoneStatus)
 
 VERDICT_BYTES: Final = 32 * 1024
 RECORDS_BYTES: Final = (
     names.MAX_STATUS_BYTES - names.MAX_INLINE_OUTPUTS_BYTES - VERDICT_BYTES - 2 * names.MAX_STEPS
 )
 """For the records of all steps without their outputs; the last term is for the commas."""
-RECORD_BYTES: Final = 760
+RECORD_BYTES: Final = 800
 """A record with the longest of everything at once, without output and texts."""
-UNDO_BYTES: Final = 740
+UNDO_BYTES: Final = 760
 """The same of an undo, which has no id but stands under a name."""
+ITEM_BYTES: Final = 301
+"""The record of an item, and a comma."""
+ITEM_UNDO_BYTES: Final = 320
+"""The same of its undo, which stands under a name."""
 _TEXTS: Final = {"message": 3 * 1024, "logs_tail": 4 * 1024}
 """What may be cut, and the stored bytes of each however much room there is."""
+_ITEM_TEXTS: Final = {"message": 200}
 _IMAGE_CHARS: Final = 512
 _DIGEST_CHARS: Final = 71
 _KEYS_BYTES: Final = 320
@@ -46,31 +52,50 @@ _LONGEST_ESCAPE: Final = 6
 _CUT: Final = " …"
 
 
-def room(ledger: Ledger, undoable: Collection[str] = ()) -> Problem | None:
-    """Whether one more step can be recorded, whatever comes of it. Problem: StatusTooLarge.
+def room(ledger: Ledger, undoable: Container[str] = ()) -> int:
+    """How many bytes are left for records that are not begun yet, whatever comes of the others.
 
-    Also the undo of all that has begun (`undoable`: ids of steps): what was done must never be
+    Also for the undo of all that has begun (`undoable`: ids of steps): what was done must never be
     left for want of room. Texts do not count: they are cut to what is left.
     """
-    rows = _flat(ledger.steps)
-    more = RECORD_BYTES + UNDO_BYTES * _undos_to_come(ledger, undoable)
-    if sum(map(_most, rows)) + more <= RECORDS_BYTES:
-        return None
-    size = sum(map(_lean, rows))
-    if size + more <= RECORDS_BYTES:
-        return None
+    used = sum(_reserved(step, _most, undoable) for step in ledger.steps)
+    if used + RECORD_BYTES + UNDO_BYTES > RECORDS_BYTES:
+        used = sum(_reserved(step, _lean, undoable) for step in ledger.steps)
+    return RECORDS_BYTES - used
+
+
+def need_of(unit: Unit, record: UnitStatus | None, undoable: Container[str] = ()) -> int:
+    """The bytes that must be there before a unit starts; those of items were kept before, and so
+    were those of a second try and of an undo.
+    """
+    waits = record is None or record.state is StepState.PENDING
+    if unit.role is not Role.DO or unit.item is not None or not waits:
+        return 0
+    return RECORD_BYTES + (UNDO_BYTES if unit.step in undoable else 0)
+
+
+def items_need(record: StepStatus, number: int, undoable: Container[str] = ()) -> int:
+    """The bytes that must be there before a list of this many items is begun."""
+    each = ITEM_BYTES + (ITEM_UNDO_BYTES if record.id in undoable else 0)
+    return RECORD_BYTES + each * number - ITEM_BYTES * len(record.items or ())
+
+
+def too_large(size: int, left: int) -> Problem:
+    """Why a unit cannot start."""
     return Problem(
         Reason.STATUS_TOO_LARGE,
-        f"the records of the steps and of their undos may come to {size + more:,} bytes, and "
-        f"{RECORDS_BYTES:,} is the most; "
+        f"the run's status has {max(0, left):,} bytes left and {size:,} are needed; "
         "split the Workflow",
     )
 
 
 def fit(status: RunStatus) -> RunStatus:
     """The status with texts cut until it has room; one that has is given back as it is."""
+    fitted = iter(_fit_records((*_flat(status.steps), *(status.finally_ or ()))))
+    steps = [_joined(next(fitted), step.compensation and next(fitted)) for step in status.steps]
     changes = {
-        "steps": _fit_steps(status.steps),
+        "steps": tuple(steps),
+        "finally_": tuple(fitted) or None,
         "on_failure": _trim(status.on_failure) if status.on_failure is not None else None,
         "conditions": tuple(
             c.model_copy(update={"message": cut(c.message, _TEXTS["message"]) or ""})
@@ -96,60 +121,52 @@ def cut(text: str, limit: int) -> str | None:
     return "".join(kept).rstrip() + _CUT if kept else None
 
 
-def _undos_to_come(ledger: Ledger, undoable: Collection[str]) -> int:
-    """How many undos may yet be recorded, with that of the step that is about to start."""
-    begun = sum(
-        1 for s in ledger.steps if s.seq is not None and s.compensation is None and s.id in undoable
-    )
-    return begun + (1 if undoable else 0)
-
-
-def _flat(steps: tuple[StepStatus, ...]) -> tuple[UnitStatus, ...]:
+def _flat(steps: tuple[StepStatus, ...]) -> Iterator[LoneStatus]:
     """Every record by itself: an undo does not count as a part of its step."""
-    return tuple(
-        record
-        for step in steps
-        for record in (_alone(step), step.compensation)
-        if record is not None
-    )
-
-
-def _alone(step: StepStatus) -> StepStatus:
-    if step.compensation is None:
-        return step
-    return step.model_copy(update={"compensation": None})
-
-
-def _fit_steps(steps: tuple[StepStatus, ...]) -> tuple[StepStatus, ...]:
-    fitted = iter(_fit_records(_flat(steps)))
-    found = []
     for step in steps:
-        record = next(fitted)
+        yield step
         if step.compensation is not None:
-            record = record.model_copy(update={"compensation": next(fitted)})
-        found.append(cast(StepStatus, record))
-    return tuple(found)
+            yield step.compensation
 
 
-def _fit_records(steps: tuple[UnitStatus, ...]) -> tuple[UnitStatus, ...]:
-    steps = tuple(map(_trim, steps))
-    texts = [size for step in steps for size in _text_sizes(step)]
-    if sum(map(_most, steps)) + sum(texts) <= RECORDS_BYTES:
-        return steps
-    spare = RECORDS_BYTES - sum(map(_lean, steps))
-    if sum(map(_image_surplus, steps)) + sum(texts) > spare:
-        steps = tuple(_with_bare_image(step) for step in steps)
+def _joined(step: LoneStatus, undo: LoneStatus | None) -> LoneStatus:
+    """The step with its undo as it was cut."""
+    if undo is None or (isinstance(step, StepStatus) and step.compensation is undo):
+        return step
+    return step.model_copy(update={"compensation": undo})
+
+
+def _fit_records(records: tuple[LoneStatus, ...]) -> tuple[LoneStatus, ...]:
+    records = tuple(map(_trim, records))
+    texts = [size for record in records for size in _text_sizes(record)]
+    if sum(map(_most, records)) + sum(texts) <= RECORDS_BYTES:
+        return records
+    spare = RECORDS_BYTES - sum(map(_lean, records))
+    if sum(map(_image_surplus, records)) + sum(texts) > spare:
+        records = tuple(_with_bare_image(record) for record in records)
         if sum(texts) > spare:
             level = _level(texts, spare)
-            steps = tuple(_cut_texts(step, dict.fromkeys(_TEXTS, level)) for step in steps)
-    return steps
+            records = tuple(_cut_all(record, dict.fromkeys(_TEXTS, level)) for record in records)
+    return records
 
 
-def _trim(record: U) -> U:
+def _trim(record: LoneStatus) -> LoneStatus:
     """Each part on its own within its bounds."""
     if len(record.image_id or "") > _IMAGE_CHARS:
         record = _with_bare_image(record)
-    return _cut_texts(record, _TEXTS)
+    return _cut_all(record, _TEXTS)
+
+
+def _cut_all(record: L, limits: dict[str, int]) -> L:
+    """The texts of a record and of its items."""
+    record = _cut_texts(record, limits)
+    if not isinstance(record, StepStatus) or not record.items:
+        return record
+    bounds = {field: min(most, limits[field]) for field, most in _ITEM_TEXTS.items()}
+    items = tuple(_cut_texts(item, bounds) for item in record.items)
+    if all(new is old for new, old in zip(items, record.items, strict=True)):
+        return record
+    return record.model_copy(update={"items": items})
 
 
 def _cut_texts(record: U, limits: dict[str, int]) -> U:
@@ -172,8 +189,10 @@ def _level(sizes: Iterable[int], spare: int) -> int:
     return max(left, default=0)
 
 
-def _text_sizes(record: UnitStatus) -> list[int]:
-    found = (getattr(record, field) for field in _TEXTS)
+def _text_sizes(record: LoneStatus) -> list[int]:
+    found = [getattr(record, field) for field in _TEXTS]
+    if isinstance(record, StepStatus):
+        found += [item.message for item in record.items or ()]
     return [_text_size(text) for text in found if text]
 
 
@@ -185,28 +204,60 @@ def _may_exceed(text: str, limit: int) -> bool:
     return len(text) * _LONGEST_ESCAPE > limit
 
 
-def _most(record: UnitStatus) -> int:
+def _reserved(
+    step: StepStatus, measure: Callable[[LoneStatus], int], undoable: Container[str]
+) -> int:
+    """What a step takes, and may still take: one that is on its way can grow, and what has begun
+    may have to be undone.
+    """
+    alone = step.model_copy(update={"compensation": None})
+    size = measure(alone)
+    if step.state is StepState.PENDING:
+        return size
+    if not step.state.terminal:
+        size = max(size, RECORD_BYTES + _items(step))
+    if step.compensation is not None:
+        return size + measure(step.compensation)
+    if step.id not in undoable or step.state is StepState.SKIPPED:
+        return size
+    items = step.items
+    if items is None:
+        return size + (UNDO_BYTES if step.seq is not None or not step.state.terminal else 0)
+    return size + ITEM_UNDO_BYTES * sum(1 for item in items if item.compensation is None)
+
+
+def _most(record: LoneStatus) -> int:
     """A quick upper bound of the record without output and texts: all else is plain ASCII."""
     strings = (
         len(value)
         for field, value in record.__dict__.items()
         if isinstance(value, str) and field not in _TEXTS
     )
-    return _KEYS_BYTES + sum(strings)
+    return _KEYS_BYTES + sum(strings) + _items(record)
 
 
-def _lean(record: UnitStatus) -> int:
+def _lean(record: LoneStatus) -> int:
     """The record with its texts empty, without output, its image as a bare digest."""
     bare = _with_bare_image(record)
     empty = {field: "" for field in _TEXTS if getattr(record, field)}
-    return stored_size(dump(bare.model_copy(update={**empty, "output": None, "output_ref": None})))
+    parts = {"items": None, "compensation": None} if isinstance(record, StepStatus) else {}
+    gone = {**empty, **parts, "output": None, "output_ref": None}
+    own = bare.model_copy(update=gone)
+    return stored_size(dump(own)) + _items(record)
 
 
-def _image_surplus(record: UnitStatus) -> int:
+def _items(record: LoneStatus) -> int:
+    if not isinstance(record, StepStatus) or not record.items:
+        return 0
+    undone = sum(1 for item in record.items if item.compensation is not None)
+    return ITEM_BYTES * len(record.items) + ITEM_UNDO_BYTES * undone
+
+
+def _image_surplus(record: LoneStatus) -> int:
     return max(0, len(record.image_id or "") - _DIGEST_CHARS)
 
 
-def _with_bare_image(record: U) -> U:
+def _with_bare_image(record: L) -> L:
     """`name@sha256:…` without the name."""
     if not _image_surplus(record):
         return record

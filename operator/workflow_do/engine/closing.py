@@ -15,8 +15,10 @@ from workflow_do.api.names import MAX_LOGS_TAIL_BYTES, MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import OutputRef, StepState, UnitStatus
 from workflow_do.engine import retry
-from workflow_do.engine.definition import UnitDef
-from workflow_do.engine.ledger import Ledger
+from workflow_do.engine.definition import Definition, UnitDef
+from workflow_do.engine.identity import Role
+from workflow_do.engine.ledger import Ledger, unit_of
+from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import stamp, stamp_after
 from workflow_do.engine.verdict import Ended
 
@@ -52,6 +54,8 @@ def close(ledger: Ledger, this: Closing, run_uid: str, now: datetime) -> Ledger:
         "image_id": this.image_id or None,
         "attempts": this.record.attempts + (0 if retry.is_free(this.record, verdict) else 1),
     }
+    if this.unit.unit.item is not None:
+        ended["stop_reason"] = None  # its record is small, and the reason says the same
     if verdict.state is StepState.SUCCEEDED:
         return ledger.update(this.unit, **ended, **_success(verdict, this.ref, now))
     ended |= {
@@ -66,16 +70,37 @@ def close(ledger: Ledger, this: Closing, run_uid: str, now: datetime) -> Ledger:
     )
     state = worst(this.record.prior_state, verdict.state)
     if again is None:
-        return ledger.update(this.unit, **ended, **_failure(state, verdict.finished or now))
+        return _failed(ledger, this, {**ended, **_failure(state, verdict.finished or now)})
     if this.limit is not None and again.time >= this.limit:
         late = give_up(state, Reason.STEP_DEADLINE_EXCEEDED, "no time for another try", now)
-        return ledger.update(this.unit, **{**ended, **late})
+        return _failed(ledger, this, {**ended, **late})
     waits = {
         "state": StepState.RETRYING,
         "retry_time": stamp_after(again.time),
         "prior_state": state,
     }
     return ledger.update(this.unit, **ended, **waits)
+
+
+def wind_down(
+    ledger: Ledger,
+    definition: Definition,
+    roles: frozenset[Role],
+    why: Problem | None,
+    now: datetime,
+) -> Ledger:
+    """What waits for another try gets none. `why` replaces what the last one had ended with; None:
+    that stands.
+    """
+    for unit, record in ledger.units():
+        known = unit_of(definition, unit)
+        if record.state is not StepState.RETRYING or unit.role not in roles or known is None:
+            continue
+        ended = _failure(worst(record.prior_state), now)
+        if why is not None:
+            ended = give_up(record.prior_state, why.reason, why.message, now)
+        ledger = ledger.update(known, **ended)
+    return ledger
 
 
 def worst(*states: StepState | None) -> StepState:
@@ -90,6 +115,15 @@ def give_up(state: StepState | None, reason: Reason, message: str, now: datetime
         "message": message[:MAX_MESSAGE_CHARS],
         **_failure(worst(state), now),
     }
+
+
+def _failed(ledger: Ledger, this: Closing, changes: dict[str, Any]) -> Ledger:
+    """The end for good; a step with items keeps the log of the first of them that failed."""
+    ledger = ledger.update(this.unit, **changes)
+    step = ledger.step(this.unit.unit.step)
+    if this.unit.unit.item is None or step is None or step.logs_tail:
+        return ledger
+    return ledger.put(step.model_copy(update={"logs_tail": changes["logs_tail"]}))
 
 
 def clean_log(text: str) -> str:

@@ -6,9 +6,9 @@ run, no cluster and no time. The first fault found is the Problem returned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -17,24 +17,25 @@ from workflow_do.api.names import MAX_REVISION_BYTES
 from workflow_do.api.reasons import Reason
 from workflow_do.api.retry import Retry
 from workflow_do.api.revision import RevisionSpec
-from workflow_do.api.workflow import WorkflowSpec
+from workflow_do.api.workflow import OnError, Step, WorkflowSpec
 from workflow_do.engine import expressions as ex
+from workflow_do.engine.graph import TRIGGER, Graph, GraphFault, build_graph
 from workflow_do.engine.identity import Role, Unit
 from workflow_do.engine.problem import Problem, describe
+from workflow_do.engine.references import (
+    COMMON,
+    OF_ITEMS,
+    Check,
+    action_undo_check,
+    end_check,
+    env_check,
+    step_check,
+    undo_check,
+)
 from workflow_do.engine.schemas import SchemaProblem, Validator, compile_schema
 from workflow_do.engine.sizes import stored_size
 
 Raw = Mapping[str, Any]
-
-_COMMON: Final = frozenset({"trigger", "run", "workflow", "steps"})
-_STEP_FIELDS: Final = frozenset({"output", "state", "reason"})
-_FAILURE_FIELDS: Final = frozenset(
-    {"step", "action", "reason", "message", "exitCode", "attempt", "logsTail", "compensated"}
-)
-_OF_THE_UNDONE: Final = frozenset({"input", "output"})
-"""What an undo sees of the unit that it undoes."""
-_UNDO_OF_ACTION: Final = _OF_THE_UNDONE | {"run", "workflow"}
-"""An Action knows no Workflow, so the trigger and other steps are none of its business."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,11 @@ class ActionDef:
 
 @dataclass(frozen=True, slots=True)
 class UnitDef:
-    """A step, its undo or the handler: what it runs, with which input. `deadline` is in seconds."""
+    """A step, an item of one, an undo or a handler: what it runs, with which input.
+
+    `deadline` is in seconds; `when` and `items` are templates of one expression, `items` with at
+    most `max_parallel` running; `lenient`: the run goes on when it fails.
+    """
 
     unit: Unit
     action: ActionDef
@@ -61,26 +66,45 @@ class UnitDef:
     title: str
     retry: Retry
     deadline: int | None = None
+    when: ex.Tree | None = None
+    items: ex.Tree | None = None
+    max_parallel: int = 1
+    lenient: bool = False
+
+    def of_item(self, item: int) -> UnitDef:
+        """The same for one item of the step's list."""
+        return replace(self, unit=replace(self.unit, item=item))
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A Workflow with all its Actions, as one run sees them. `undos` are by the step's id."""
+    """A Workflow with all its Actions, as one run sees them. `finals` are those of `finally`,
+    `undos` are by the step's id.
+    """
 
     revision_name: str
     workflow_name: str
     spec: WorkflowSpec
     steps: tuple[UnitDef, ...]
+    graph: Graph
     handler: UnitDef | None
+    finals: tuple[UnitDef, ...]
+    outputs: ex.Tree | None
     body: Validator | None
     undos: Mapping[str, UnitDef] = field(default_factory=dict)
+
+    def step(self, id_: str) -> UnitDef | None:
+        """The step with this id."""
+        at = self.graph.places.get(id_)
+        return self.steps[at] if at is not None else None
 
 
 def action_names(workflow_spec: Raw) -> frozenset[str]:
     """The names of the Actions that a raw Workflow spec names; total, whatever it holds."""
     steps = _mappings(workflow_spec.get("steps"))
-    users = [*steps, workflow_spec.get("onFailure"), *(s.get("compensate") for s in steps)]
-    return _named_by(users)
+    finals = _mappings(workflow_spec.get("finally"))
+    undos = (s.get("compensate") for s in steps)
+    return _named_by([*steps, *finals, workflow_spec.get("onFailure"), *undos])
 
 
 def undo_names(workflow_spec: Raw, actions: Mapping[str, Raw]) -> frozenset[str]:
@@ -188,34 +212,43 @@ def _undone_by(workflow_spec: Raw, actions: Mapping[str, Raw], name: str) -> str
 def _define(
     workflow_name: str, spec: WorkflowSpec, actions: Mapping[str, ActionDef], revision_name: str
 ) -> Definition:
-    ids = [s.id for s in spec.steps]
-    twice = next((i for i in ids if ids.count(i) > 1), None) if len(set(ids)) < len(ids) else None
-    if twice is not None:
-        raise _Fault(f"steps: the id {twice!r} stands twice")
-    steps = tuple(
-        UnitDef(
-            unit=Unit(Role.DO, step.id),
-            action=actions[step.action],
-            input=_tree(step.input, f"steps[{at}].input", _step_check(ids, at)),
-            title=step.title or step.id,
-            retry=step.retry or actions[step.action].spec.retry,
-            deadline=step.active_deadline_seconds,
-        )
-        for at, step in enumerate(spec.steps)
-    )
+    graph = build_graph(spec.steps)
+    if isinstance(graph, GraphFault):
+        raise _Fault(str(graph))
     return Definition(
         revision_name=revision_name,
         workflow_name=workflow_name,
         spec=spec,
-        steps=steps,
-        handler=_handler(spec, actions, ids),
+        steps=tuple(_step(spec.steps[at], at, graph, actions) for at in range(len(spec.steps))),
+        graph=graph,
+        handler=_handler(spec, actions, graph),
+        finals=_finals(spec, actions, graph),
+        outputs=_outputs(spec, graph),
         body=_schema(spec.trigger.body_schema, "trigger.bodySchema"),
-        undos=_undos(spec, actions, ids),
+        undos=_undos(spec, actions, graph),
+    )
+
+
+def _step(step: Step, at: int, graph: Graph, actions: Mapping[str, ActionDef]) -> UnitDef:
+    path, action, each = f"steps[{at}]", actions[step.action], step.for_each
+    check = step_check(graph, at)
+    within = step_check(graph, at, COMMON | OF_ITEMS) if each is not None else check
+    return UnitDef(
+        unit=Unit(Role.DO, step.id),
+        action=action,
+        input=_tree(step.input, f"{path}.input", within),
+        title=step.title or step.id,
+        retry=step.retry or action.spec.retry,
+        deadline=step.active_deadline_seconds,
+        when=_single(step.when, f"{path}.when", check) if step.when is not None else None,
+        items=_single(each.items, f"{path}.forEach.items", check) if each is not None else None,
+        max_parallel=each.max_parallel if each is not None else 1,
+        lenient=step.on_error is OnError.CONTINUE,
     )
 
 
 def _undos(
-    spec: WorkflowSpec, actions: Mapping[str, ActionDef], ids: list[str]
+    spec: WorkflowSpec, actions: Mapping[str, ActionDef], graph: Graph
 ) -> dict[str, UnitDef]:
     """What undoes each step that can be undone: as the step says, else as its Action says."""
     found = {}
@@ -223,7 +256,8 @@ def _undos(
         own, default = step.compensate, actions[step.action].spec.compensate
         if own is not None and own.action is not None:
             path = f"steps[{at}].compensate.input"
-            tree = _tree(own.input or {}, path, _undo_check(ids, at))
+            roots = COMMON | OF_ITEMS if step.for_each is not None else COMMON
+            tree = _tree(own.input or {}, path, undo_check(graph, at, roots))
             found[step.id] = _undo(step.id, actions[own.action], tree)
             continue
         given = actions[step.action].undo_input
@@ -242,85 +276,50 @@ def _undo(step: str, action: ActionDef, tree: ex.Tree) -> UnitDef:
     )
 
 
-def _handler(
-    spec: WorkflowSpec, actions: Mapping[str, ActionDef], ids: list[str]
-) -> UnitDef | None:
+def _handler(spec: WorkflowSpec, actions: Mapping[str, ActionDef], graph: Graph) -> UnitDef | None:
     if spec.on_failure is None:
         return None
     return UnitDef(
         unit=Unit(Role.ON_FAILURE),
         action=actions[spec.on_failure.action],
-        input=_tree(spec.on_failure.input, "onFailure.input", _handler_check(ids)),
+        input=_tree(spec.on_failure.input, "onFailure.input", end_check(graph, "failure")),
         title="onFailure",
         retry=actions[spec.on_failure.action].spec.retry,
     )
 
 
-Check = Callable[[ex.Reference], str | None]
+def _finals(
+    spec: WorkflowSpec, actions: Mapping[str, ActionDef], graph: Graph
+) -> tuple[UnitDef, ...]:
+    taken, check, made = {*graph.ids, TRIGGER}, end_check(graph, "failure"), []
+    for at, final in enumerate(spec.finally_):
+        made.append(
+            UnitDef(
+                unit=Unit(Role.FINALLY, final.id),
+                action=actions[final.action],
+                input=_tree(final.input, f"finally[{at}].input", check),
+                title=final.id,
+                retry=actions[final.action].spec.retry,
+            )
+        )
+        if final.id in taken:
+            raise _Fault(f"finally[{at}].id: {final.id!r} is taken: give it an id of its own")
+        taken.add(final.id)
+    return tuple(made)
 
 
-def _step_check(ids: list[str], at: int) -> Check:
-    """A step may use the steps that are surely before it."""
-    before, later = frozenset(ids[:at]), frozenset(ids[at:])
-
-    def check(ref: ex.Reference) -> str | None:
-        if ref.parts[0] not in _COMMON:
-            return _unknown_root(ref.parts[0], _COMMON)
-        return _check_step(ref.parts, before, later)
-
-    return check
-
-
-def _undo_check(ids: list[str], at: int) -> Check:
-    """An undo sees what its step sees, besides what it undoes and why."""
-    roots = _COMMON | _OF_THE_UNDONE | {"failure"}
-    before, later = frozenset(ids[:at]), frozenset(ids[at:])
-
-    def check(ref: ex.Reference) -> str | None:
-        if ref.parts[0] not in roots:
-            return _unknown_root(ref.parts[0], roots)
-        return _check_failure(ref.parts) or _check_step(ref.parts, before, later)
-
-    return check
-
-
-def _action_undo_check(ref: ex.Reference) -> str | None:
-    root = ref.parts[0]
-    return None if root in _UNDO_OF_ACTION else _unknown_root(root, _UNDO_OF_ACTION)
-
-
-def _check_failure(parts: tuple[Any, ...]) -> str | None:
-    if parts[0] == "failure" and len(parts) > 1 and parts[1] not in _FAILURE_FIELDS:
-        return f"failure has no {parts[1]!r}, only {_list(_FAILURE_FIELDS)}"
-    return None
-
-
-def _handler_check(ids: list[str]) -> Check:
-    """The handler may use every step (of which some have no output) and the failure."""
-    roots, known = _COMMON | {"failure"}, frozenset(ids)
-
-    def check(ref: ex.Reference) -> str | None:
-        parts = ref.parts
-        if parts[0] not in roots:
-            return _unknown_root(parts[0], roots)
-        return _check_failure(parts) or _check_step(parts, known, frozenset())
-
-    return check
-
-
-def _check_step(
-    parts: tuple[Any, ...], before: frozenset[str], later: frozenset[str]
-) -> str | None:
-    if parts[0] != "steps" or len(parts) < 2:
+def _outputs(spec: WorkflowSpec, graph: Graph) -> ex.Tree | None:
+    if spec.outputs is None:
         return None
-    step = parts[1]
-    if step in later:
-        return f"the step {step!r} does not come before this one"
-    if step not in before:
-        return f"there is no step {step!r} before this one" + _known(before)
-    if len(parts) > 2 and parts[2] not in _STEP_FIELDS:
-        return f"steps.{step} has no {parts[2]!r}, only {_list(_STEP_FIELDS)}"
-    return None
+    return _tree(spec.outputs, "outputs", end_check(graph))
+
+
+def _single(text: str, path: str, check: Check) -> ex.Tree:
+    """A template that is one expression, so that its value keeps its type."""
+    tree = _tree(text, path, check)
+    if not (isinstance(tree.root, ex.Template) and tree.root.whole):
+        raise _Fault(f"{path}: it must be one {{{{ … }}}} and nothing else")
+    return tree
 
 
 def _tree(value: Any, path: str, check: Check) -> ex.Tree:
@@ -335,12 +334,6 @@ def _tree(value: Any, path: str, check: Check) -> ex.Tree:
     return tree
 
 
-def _action_undo(spec: ActionSpec) -> ex.Tree | None:
-    if spec.compensate is None:
-        return None
-    return _tree(spec.compensate.input, "compensate.input", _action_undo_check)
-
-
 def _env(spec: ActionSpec) -> dict[str, ex.Tree]:
     trees = {}
     for at, var in enumerate(spec.env or ()):
@@ -348,12 +341,14 @@ def _env(spec: ActionSpec) -> dict[str, ex.Tree]:
         if var.name.startswith(("ACTION_", "WORKFLOW_")):
             raise _Fault(f"env[{at}].name: {var.name!r} is reserved")
         if var.value is not None:
-            trees[var.name] = _tree(var.value, path, _env_check)
+            trees[var.name] = _tree(var.value, path, env_check)
     return trees
 
 
-def _env_check(ref: ex.Reference) -> str | None:
-    return None if ref.parts[0] == "input" else _unknown_root(ref.parts[0], frozenset({"input"}))
+def _action_undo(spec: ActionSpec) -> ex.Tree | None:
+    if spec.compensate is None:
+        return None
+    return _tree(spec.compensate.input, "compensate.input", action_undo_check)
 
 
 def _schema(schema: Raw | None, path: str) -> Validator | None:
@@ -363,16 +358,3 @@ def _schema(schema: Raw | None, path: str) -> Validator | None:
     if isinstance(compiled, SchemaProblem):
         raise _Fault(compiled.message)
     return compiled
-
-
-def _unknown_root(root: object, roots: Iterable[str]) -> str:
-    return f"{root!r} is not defined here; there are {_list(roots)}"
-
-
-def _known(before: frozenset[str]) -> str:
-    return f"; there are {_list(before)}" if before else "; it is the first"
-
-
-def _list(words: Iterable[str]) -> str:
-    rows = sorted(words)
-    return ", ".join(rows[:8]) + (", …" if len(rows) > 8 else "")

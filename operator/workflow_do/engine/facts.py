@@ -84,6 +84,7 @@ class JobFact:
     suspended: bool = False
     finished: bool = False
     deleting: bool = False
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +261,7 @@ def parse_job(raw: Raw) -> JobFact:
         suspended="Suspended" in conditions,
         finished=bool({"Complete", "Failed"} & conditions.keys()),
         deleting="deletionTimestamp" in meta,
+        item=_int(labels[names.LABEL_ITEM]) if names.LABEL_ITEM in labels else None,
     )
 
 

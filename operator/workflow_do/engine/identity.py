@@ -1,4 +1,4 @@
-"""How a try is called: one name per (run uid, role, step, try), the same whenever it is derived.
+"""How a try is called: one name per (run uid, role, step, item, try), always the same.
 
 The uid in the hash keeps a deleted and recreated run of one name from adopting leftovers; the
 exact step id keeps ids apart that differ only in case. Knows nothing of clusters or time.
@@ -29,21 +29,45 @@ class Role(StrEnum):
     DO = "do"
     UNDO = "undo"
     ON_FAILURE = "onFailure"
+    FINALLY = "finally"
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One thing to be done once in a run: a step, its undo, or the handler (without a step)."""
+    """One thing to be done once in a run: a step or an item of one, the undo of it, or a handler.
+
+    `step` is empty for onFailure and the id of the entry for finally; `item` counts from 0.
+    """
 
     role: Role
     step: str = ""
+    item: int | None = None
+
+    @property
+    def place(self) -> str:
+        """How people are told of it: `step pay`, `step pay[3]`, `undo of step pay`, `onFailure`."""
+        if self.role is Role.ON_FAILURE:
+            return self.role.value
+        words = {Role.UNDO: "undo of step", Role.FINALLY: "finally"}.get(self.role, "step")
+        return f"{words} {self.name}"
+
+    @property
+    def name(self) -> str:
+        """The step, or the item of it: `pay`, `pay[3]`."""
+        return self.step + (f"[{self.item}]" if self.item is not None else "")
+
+    @property
+    def item_word(self) -> str:
+        """The item as it stands in names and labels; empty without one."""
+        return "" if self.item is None else str(self.item)
 
 
 def job_name(run_name: str, run_uid: str, unit: Unit, try_: int) -> str:
     """The Job's name: a readable prefix and a digest of the identity, 63 characters at most."""
-    digest = hash_of([run_uid, unit.role.value, unit.step, "", try_])[:_DIGEST_CHARS]
-    what = f"undo-{unit.step}" if unit.role is Role.UNDO else unit.step or unit.role.value
-    words = f"{run_name}-{what}".lower()
+    digest = hash_of([run_uid, unit.role.value, unit.step, unit.item_word, try_])[:_DIGEST_CHARS]
+    undo = unit.role.value if unit.role is Role.UNDO else ""
+    parts = (run_name, undo, unit.step or unit.role.value, unit.item_word)
+    words = "-".join(filter(None, parts)).lower()
     room = _NAME_LIMIT - _DIGEST_CHARS - 1
     prefix = re.sub(r"[^a-z0-9-]+", "-", words)[:room].strip("-")
     return f"{prefix}-{digest}"
@@ -51,12 +75,13 @@ def job_name(run_name: str, run_uid: str, unit: Unit, try_: int) -> str:
 
 def idempotency_key(root_run_uid: str, unit: Unit, epoch: int = 0) -> str:
     """The same over all tries of a unit; another for every other unit and run."""
-    return hash_of([root_run_uid, unit.role.value, unit.step, "", epoch])[:32]
+    return hash_of([root_run_uid, unit.role.value, unit.step, unit.item_word, epoch])[:32]
 
 
 def labels(workflow: str, run_name: str, run_uid: str, unit: Unit, try_: int) -> dict[str, str]:
-    """The labels of a try's Job and Pod. An empty step is left out."""
+    """The labels of a try's Job and Pod. What it has not is left out."""
     step = {names.LABEL_STEP: unit.step} if unit.step else {}
+    item = {names.LABEL_ITEM: unit.item_word} if unit.item is not None else {}
     return {
         names.LABEL_MANAGED_BY: names.MANAGED_BY,
         names.LABEL_WORKFLOW: workflow,
@@ -65,6 +90,7 @@ def labels(workflow: str, run_name: str, run_uid: str, unit: Unit, try_: int) ->
         names.LABEL_ROLE: unit.role.value,
         names.LABEL_TRY: str(try_),
         **step,
+        **item,
     }
 
 

@@ -29,7 +29,7 @@ def account(
     if not observed.inherited:
         return None
     run = observed.run
-    record = books.record_of(ledger, unit.unit)
+    record = ledger.find(unit.unit)
     number = 1 + (record.tries if record is not None else 0)
     name = job_name(run.name, run.uid, unit.unit, number)
     if name not in observed.past:
@@ -49,6 +49,7 @@ def account(
         epoch=this.epoch if this is not None else 0,
         input_hash=this.input_hash if this is not None else "",
         created=past.seen,
+        item=unit.unit.item,
     )
     return ledger.update(unit, **books.started(job, record))
 

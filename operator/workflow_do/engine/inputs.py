@@ -1,26 +1,27 @@
 """The input of a unit: what its templates may see, rendered once and checked.
 
 Rendering again always gives the same: a step sees the trigger and the steps surely before it,
-whose outputs never change. The handler sees every step and the first failure. What a caller or
+whose outputs never change. A handler sees every step and the first failure. What a caller or
 a program gave is data and is never rendered itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from workflow_do.api import names
 from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import StepStatus
+from workflow_do.api.run import StepState, StepStatus
 from workflow_do.engine import expressions as ex
 from workflow_do.engine import saga
 from workflow_do.engine.definition import ActionDef, Definition, UnitDef
 from workflow_do.engine.facts import Run
+from workflow_do.engine.graph import bits
 from workflow_do.engine.identity import Role
 from workflow_do.engine.jobs import encode_input
-from workflow_do.engine.ledger import Ledger
+from workflow_do.engine.ledger import Ledger, unit_of
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.sizes import stored_size
 
@@ -33,11 +34,11 @@ class Rendered:
     env: Mapping[str, str]
 
 
-def render(definition: Definition, unit: UnitDef, run: Run, ledger: Ledger) -> Rendered | Problem:
+def render(unit: UnitDef, scope: Mapping[str, Json]) -> Rendered | Problem:
     """The unit's input; Problems: InvalidTemplate, InputInvalid, InputTooLarge."""
-    value = ex.render(unit.input, scope(definition, unit, run, ledger))
+    value = ex.render(unit.input, scope)
     if isinstance(value, ex.TemplateFailure):
-        return Problem(Reason.INVALID_TEMPLATE, f"{value.path}: {value.message}")
+        return _invalid(value)
     fault = unit.action.input.check(value, "input") if unit.action.input is not None else None
     if fault is not None:
         return Problem(Reason.INPUT_INVALID, fault)
@@ -49,12 +50,68 @@ def render(definition: Definition, unit: UnitDef, run: Run, ledger: Ledger) -> R
     return env if isinstance(env, Problem) else Rendered(value, env)
 
 
+def decide(unit: UnitDef, scope: Mapping[str, Json]) -> bool | Problem:
+    """What `when` says of the step; true where it has none. Problem: InvalidTemplate."""
+    if unit.when is None:
+        return True
+    value = ex.render(unit.when, scope)
+    if isinstance(value, ex.TemplateFailure):
+        return _invalid(value)
+    if not isinstance(value, bool):
+        message = f"when: it gives {_kind(value)}, not true or false; compare it with something"
+        return Problem(Reason.INVALID_TEMPLATE, message)
+    return value
+
+
+def list_items(unit: UnitDef, scope: Mapping[str, Json]) -> list[Json] | Problem:
+    """The list of a forEach. Problems: InvalidTemplate, TooManyItems."""
+    value = ex.render(unit.items, scope) if unit.items is not None else []
+    if isinstance(value, ex.TemplateFailure):
+        return _invalid(value)
+    if not isinstance(value, list | tuple):
+        message = f"forEach.items: it gives {_kind(value)}, not a list"
+        return Problem(Reason.INVALID_TEMPLATE, message)
+    if len(value) > names.MAX_ITEMS:
+        message = (
+            f"forEach.items: {len(value):,} items, and {names.MAX_ITEMS:,} is the most; "
+            "give a list of batches"
+        )
+        return Problem(Reason.TOO_MANY_ITEMS, message)
+    return list(value)
+
+
+def render_outputs(
+    definition: Definition, run: Run, ledger: Ledger
+) -> dict[str, Json] | Problem | None:
+    """The outputs of the run; None where the Workflow names none. Problem: InvalidTemplate."""
+    if definition.outputs is None:
+        return None
+    value = ex.render(definition.outputs, _roots(definition, run, ledger.steps))
+    if isinstance(value, ex.TemplateFailure):
+        return _invalid(value)
+    return dict(value)
+
+
 def scope(definition: Definition, unit: UnitDef, run: Run, ledger: Ledger) -> dict[str, Json]:
-    """What the unit's templates see."""
+    """What the unit's templates see, but for `item` and `index`."""
     role = unit.unit.role
-    seen = ledger.steps if role is Role.ON_FAILURE else _before(ledger, unit.unit.step)
+    if role in (Role.DO, Role.UNDO):
+        graph = definition.graph
+        before = bits(graph.ancestors[graph.places[unit.unit.step]])
+        roots = _roots(definition, run, (ledger.steps[at] for at in before))
+    else:
+        roots = _roots(definition, run, ledger.steps)
+    if role is not Role.DO:
+        well = ledger.first_failure() is None and not saga.cut_short(run, ledger)
+        roots["failure"] = None if well else failure(definition, ledger)
+    if role is Role.UNDO:
+        roots |= _of_the_undone(definition, unit, run, ledger)
+    return roots
+
+
+def _roots(definition: Definition, run: Run, seen: Iterable[StepStatus]) -> dict[str, Json]:
     trigger = run.spec.trigger
-    roots: dict[str, Json] = {
+    return {
         "trigger": {
             "type": trigger.type,
             "body": trigger.body,
@@ -65,11 +122,6 @@ def scope(definition: Definition, unit: UnitDef, run: Run, ledger: Ledger) -> di
         "workflow": {"name": definition.workflow_name, "revision": definition.revision_name},
         "steps": {s.id: _step(s) for s in seen},
     }
-    if role is not Role.DO:
-        roots["failure"] = failure(definition, ledger)
-    if role is Role.UNDO:
-        roots |= _of_the_undone(definition, unit, run, ledger)
-    return roots
 
 
 def failure(definition: Definition, ledger: Ledger) -> dict[str, Json]:
@@ -104,26 +156,54 @@ def check_trigger(definition: Definition, run: Run) -> Problem | None:
     return Problem(Reason.BODY_INVALID, fault) if fault is not None else None
 
 
-def _before(ledger: Ledger, step: str) -> tuple[StepStatus, ...]:
-    at = next(i for i, s in enumerate(ledger.steps) if s.id == step)
-    return ledger.steps[:at]
-
-
 def _of_the_undone(
     definition: Definition, undo: UnitDef, run: Run, ledger: Ledger
 ) -> dict[str, Json]:
-    """The input that the unit had (rendered again, it is the same), and its output or null."""
-    done = next(u for u in definition.steps if u.unit.step == undo.unit.step)
-    value = ex.render(done.input, scope(definition, done, run, ledger))
-    record = next(s for s in ledger.steps if s.id == undo.unit.step)
+    """The input that the unit had (rendered again, it is the same), and its output or null; of an
+    item also the item itself.
+    """
+    done = unit_of(definition, replace(undo.unit, role=Role.DO))
+    record = ledger.find(replace(undo.unit, role=Role.DO))
+    if done is None or record is None:  # no undo without what it undoes
+        return {"input": None, "output": None}
+    seen = scope(definition, done, run, ledger)
+    of_item = item_scope(done, seen)
+    value = ex.render(done.input, {**seen, **of_item})
     return {
+        **of_item,
         "input": None if isinstance(value, ex.TemplateFailure) else value,
         "output": record.output,
     }
 
 
+def item_scope(unit: UnitDef, seen: Mapping[str, Json]) -> dict[str, Json]:
+    """`item` and `index` of an item's unit; empty for any other, and without such an item."""
+    at, items = unit.unit.item, list_items(unit, seen)
+    if at is None or isinstance(items, Problem) or at >= len(items):
+        return {}
+    return {"item": items[at], "index": at}
+
+
 def _step(record: StepStatus) -> dict[str, Json]:
-    return {"output": record.output, "state": record.state.value, "reason": record.reason}
+    return {"output": _output(record), "state": record.state.value, "reason": record.reason}
+
+
+def _output(record: StepStatus) -> Json:
+    """What the step gave: a list for one with forEach, in which an item that failed is null."""
+    if record.items is not None and record.state.terminal and record.state is not StepState.SKIPPED:
+        return [i.output if i.state is StepState.SUCCEEDED else None for i in record.items]
+    return record.output if record.state is StepState.SUCCEEDED else None
+
+
+def _invalid(failure: ex.TemplateFailure) -> Problem:
+    return Problem(Reason.INVALID_TEMPLATE, f"{failure.path}: {failure.message}")
+
+
+def _kind(value: Json) -> str:
+    if value is None:
+        return "null"
+    words = {bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
+    return words.get(type(value), "a number")
 
 
 def _render_env(action: ActionDef, value: Json) -> dict[str, str] | Problem:

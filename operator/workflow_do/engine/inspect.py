@@ -58,12 +58,15 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A unit that has started and not ended, with its newest Job and Pod."""
+    """A unit that has started and not ended, with its newest Job and Pod; `since`: when it began,
+    or the step that it is an item of.
+    """
 
     unit: UnitDef
     record: UnitStatus
     job: JobFact | None
     pod: PodFact | None
+    since: str | None
 
 
 def inspect(
@@ -71,23 +74,28 @@ def inspect(
 ) -> Inspection:
     """Judge every unit that has started and not ended."""
     found = Inspection(ledger)
-    for unit in books.units_of(definition):
-        record = books.record_of(ledger, unit.unit)
-        if record is not None and record.state is StepState.RUNNING:
-            found = _look(observed, definition, _live(observed, unit, record), found, now)
+    jobs = {j.uid: j for j in observed.jobs}
+    pods: dict[str, list[PodFact]] = {}
+    for pod in observed.pods:
+        pods.setdefault(pod.job_uid, []).append(pod)
+    for unit, record in ledger.units():
+        known = books.unit_of(definition, unit) if record.state is StepState.RUNNING else None
+        if known is None:
+            continue
+        uid = record.job_uid or ""
+        step = ledger.step(unit.step) if unit.role is Role.DO else None
+        since = step.start_time if step is not None else record.start_time
+        pod_of = newest_pod(uid, tuple(pods.get(uid, ())))
+        it = Live(known, record, jobs.get(uid), pod_of, since)
+        found = _look(observed, definition, it, found, now)
     return found
-
-
-def _live(observed: Observed, unit: UnitDef, record: UnitStatus) -> Live:
-    job = next((j for j in observed.jobs if j.uid == record.job_uid), None)
-    return Live(unit, record, job, newest_pod(record.job_uid or "", observed.pods))
 
 
 def _look(
     observed: Observed, definition: Definition, it: Live, found: Inspection, now: datetime
 ) -> Inspection:
     if it.record.stop_reason is None:
-        asked = limits.stop_of(observed.run, definition, it.unit, it.record, now)
+        asked = limits.stop_of(observed.run, definition, it.unit, it.since, now)
         if asked is not None and not _has_ended(it.pod):
             return _ask_to_stop(found, it.unit, asked, now)
     verdict = judge(_attempt(observed, it, now))
@@ -107,8 +115,7 @@ def _limit(observed: Observed, definition: Definition, it: Live) -> datetime | N
     """When a deadline of the step or of the run will stop the try."""
     if it.unit.unit.role is not Role.DO or it.record.stop_reason is not None:
         return None
-    own = limits.step_limit(it.unit, it.record)
-    return earliest(own, limits.run_limit(observed.run, definition))
+    return limits.limit_of(observed.run, definition, it.unit, it.since)
 
 
 def _attempt(observed: Observed, it: Live, now: datetime) -> Attempt:
@@ -239,7 +246,7 @@ def _close(
         verdict=verdict,
         image_id=pod.container.image_id if pod is not None else "",
         log=observed.logs.get(pod.uid, "") if pod is not None and _keeps_log(it) else "",
-        limit=limits.step_limit(it.unit, it.record),
+        limit=limits.step_limit(it.unit, it.since),
         ref=ref,
     )
     return replace(found, ledger=closing.close(found.ledger, ended, observed.run.uid, now))

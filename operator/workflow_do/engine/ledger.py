@@ -1,5 +1,10 @@
 """The ledger of a run: one record per unit, the status as written plus what Jobs add to it.
 
+    steps ...... a record for each, in order; one with forEach holds a record per item
+    undo ....... within the record of what it undoes
+    handler .... onFailure, once it has started
+    finals ..... those of `finally` that have started
+
 A Job that the status does not know yet counts as started: the operator crashed, or its write was
 refused, between the POST and the PATCH. Only a Job whose name is the one derived from its labels,
 and whose owner is the run, is taken in. A record that has ended never changes again.
@@ -7,14 +12,19 @@ and whose owner is the run, is taken in. A record that has ended never changes a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
+from workflow_do.api.reasons import Reason
 from workflow_do.api.run import (
     CompensationStatus,
+    FinallyStatus,
     HandlerStatus,
+    ItemCompensationStatus,
+    ItemStatus,
+    LoneStatus,
     RunStatus,
     StepState,
     StepStatus,
@@ -36,67 +46,162 @@ _OF_ONE_TRY: Final = (
     "output_ref",
     "taken_over",
 )
-_WITHOUT_TROUBLE: Final = frozenset({StepState.PENDING, StepState.RUNNING, StepState.SUCCEEDED})
+_NEVER_CONTINUED: Final = frozenset({Reason.CANCELLED.value, Reason.RUN_DEADLINE_EXCEEDED.value})
 _MAY_HAVE_UNDONE: Final = frozenset(set(StepState) - {StepState.PENDING, StepState.NOT_STARTED})
 _ROLES: Final = frozenset(role.value for role in Role)
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The records of all units. `handler` is None until it is started."""
+    """The records of all units. `places` says where each step stands in `steps`."""
 
     steps: tuple[StepStatus, ...]
     handler: HandlerStatus | None = None
+    finals: tuple[FinallyStatus, ...] = ()
+    places: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.places) != len(self.steps):
+            object.__setattr__(self, "places", {s.id: at for at, s in enumerate(self.steps)})
 
     def units(self) -> Iterator[tuple[Unit, UnitStatus]]:
-        """Every unit that has a record, in order; an undo after what it undoes."""
+        """Every unit that has a record, in order; of a step with items those and not the step."""
         for step in self.steps:
-            yield Unit(Role.DO, step.id), step
-            if step.compensation is not None:
-                yield Unit(Role.UNDO, step.id), step.compensation
+            yield from _of_step(step)
         if self.handler is not None:
             yield Unit(Role.ON_FAILURE), self.handler
+        for final in self.finals:
+            yield Unit(Role.FINALLY, final.id), final
+
+    def find(self, unit: Unit) -> UnitStatus | None:
+        """The record of a unit; None where it has none."""
+        match unit.role:
+            case Role.ON_FAILURE:
+                return self.handler
+            case Role.FINALLY:
+                return next((f for f in self.finals if f.id == unit.step), None)
+            case Role.DO:
+                return self._done(unit)
+            case Role.UNDO:
+                done = self._done(unit)
+                return done.compensation if done is not None else None
+
+    def step(self, id_: str) -> StepStatus | None:
+        """The record of a step, with or without items."""
+        at = self.places.get(id_)
+        return self.steps[at] if at is not None else None
+
+    def update(self, definition: UnitDef, **changes: Any) -> Ledger:
+        """The ledger with fields of one unit's record changed; one that it lacks is opened.
+
+        An item has no room for some of what is said of a step: that is left out.
+        """
+        unit = definition.unit
+        match unit.role:
+            case Role.ON_FAILURE:
+                old = self.handler or HandlerStatus(action=definition.action.name)
+                return replace(self, handler=old.model_copy(update=changes))
+            case Role.FINALLY:
+                return replace(self, finals=self._with_final(definition, changes))
+            case Role.DO:
+                return self._with_done(unit, changes)
+            case Role.UNDO:
+                undo = self.find(unit) or _no_undo(definition)
+                undone = undo.model_copy(update=_known_to(undo, changes))
+                return self._with_done(unit, {"compensation": undone})
+
+    def put(self, step: StepStatus) -> Ledger:
+        """The ledger with another record of the step with this id."""
+        at = self.places[step.id]
+        return replace(self, steps=(*self.steps[:at], step, *self.steps[at + 1 :]))
 
     def next_seq(self) -> int:
         """The number of the next start in this run, from 1."""
         return 1 + max((u.seq or 0 for _, u in self.units()), default=0)
 
-    def undo_of(self, unit: Unit) -> CompensationStatus | None:
-        """The record of the undo of a step; None where it has not begun."""
-        return next((s.compensation for s in self.steps if s.id == unit.step), None)
-
     def first_failure(self) -> StepStatus | None:
-        """The first step, in order, that ended in anything but success."""
-        return next(
-            (s for s in self.steps if s.state.terminal and s.state is not StepState.SUCCEEDED),
-            None,
-        )
+        """The step that failed first and so ended the run; None while there is none.
+
+        One that the run may go on without is none; an item that failed for good is, at once.
+        """
+        bad = [step for step in self.steps if has_failed(step)]
+        return min(bad, key=lambda s: _failed_at(s) or "~", default=None)
 
     def trouble(self) -> tuple[tuple[Unit, StepState, int], ...]:
         """Every unit that did not succeed: ended, or waiting for another try."""
         return tuple(
             (unit, record.state, record.tries)
             for unit, record in self.units()
-            if record.state not in _WITHOUT_TROUBLE
+            if record.state is StepState.RETRYING or record.state.bad
         )
 
     def next_step(self) -> StepStatus | None:
         """The first step that has not ended."""
         return next((s for s in self.steps if not s.state.terminal), None)
 
-    def update(self, definition: UnitDef, **changes: Any) -> Ledger:
-        """The ledger with fields of one unit's record changed."""
-        if definition.unit.role is Role.ON_FAILURE:
-            old = self.handler or HandlerStatus(action=definition.action.name)
-            return replace(self, handler=old.model_copy(update=changes))
-        if definition.unit.role is Role.UNDO:
-            known = self.undo_of(definition.unit)
-            undo = known or CompensationStatus(action=definition.action.name)
-            changes = {"compensation": undo.model_copy(update=changes)}
-        steps = tuple(
-            s.model_copy(update=changes) if s.id == definition.unit.step else s for s in self.steps
-        )
-        return replace(self, steps=steps)
+    def _done(self, unit: Unit) -> StepStatus | ItemStatus | None:
+        step = self.step(unit.step)
+        if step is None or unit.item is None:
+            return step if step is None or step.items is None else None
+        items = step.items or ()
+        return items[unit.item] if 0 <= unit.item < len(items) else None
+
+    def _with_done(self, unit: Unit, changes: Mapping[str, Any]) -> Ledger:
+        step = self.steps[self.places[unit.step]]
+        if unit.item is None:
+            return self.put(step.model_copy(update=changes))
+        items, at = step.items or (), unit.item
+        item = items[at].model_copy(update=_known_to(items[at], changes))
+        return self.put(step.model_copy(update={"items": (*items[:at], item, *items[at + 1 :])}))
+
+    def _with_final(
+        self, definition: UnitDef, changes: Mapping[str, Any]
+    ) -> tuple[FinallyStatus, ...]:
+        id_ = definition.unit.step
+        finals = self.finals
+        if all(f.id != id_ for f in finals):
+            finals = (*finals, FinallyStatus(id=id_, action=definition.action.name))
+        return tuple(f.model_copy(update=changes) if f.id == id_ else f for f in finals)
+
+
+def has_failed(step: StepStatus) -> bool:
+    """Whether the run ends because of this step: it, or an item of it, failed for good.
+
+    Whatever is asked for with `onError: Continue`, a run that is stopped does not go on.
+    """
+    parts = (step,) if step.items is None or step.state.bad else step.items
+    bad = [part for part in parts if part.state.bad]
+    if step.on_error is None:
+        return bool(bad)
+    return any(part.reason in _NEVER_CONTINUED for part in bad)
+
+
+def _failed_at(step: StepStatus) -> str | None:
+    """When the step failed, or its first item; RFC 3339 in UTC sorts as text."""
+    items = [i.completion_time for i in step.items or () if i.state.bad and i.completion_time]
+    return min(items, default=step.completion_time)
+
+
+def _of_step(step: StepStatus) -> Iterator[tuple[Unit, UnitStatus]]:
+    if step.items is None:
+        yield Unit(Role.DO, step.id), step
+        if step.compensation is not None:
+            yield Unit(Role.UNDO, step.id), step.compensation
+        return
+    for at, item in enumerate(step.items):
+        yield Unit(Role.DO, step.id, at), item
+        if item.compensation is not None:
+            yield Unit(Role.UNDO, step.id, at), item.compensation
+
+
+def _no_undo(definition: UnitDef) -> CompensationStatus | ItemCompensationStatus:
+    if definition.unit.item is not None:
+        return ItemCompensationStatus()
+    return CompensationStatus(action=definition.action.name)
+
+
+def _known_to(record: UnitStatus, changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in changes.items() if k in type(record).model_fields}
 
 
 def opening(definition: Definition, original: RunStatus | None, alike: frozenset[str]) -> Ledger:
@@ -112,70 +217,104 @@ def opening(definition: Definition, original: RunStatus | None, alike: frozenset
 
 
 def _opened(unit: UnitDef, before: StepStatus | None, alike: bool) -> StepStatus:
-    """Pending. The epoch never falls; the hash of an input stands for one that succeeded.
+    """Pending. The epoch never falls; the hash of an input stands for one that succeeded."""
+    on_error = "Continue" if unit.lenient else None
+    fresh = StepStatus(id=unit.unit.step, action=unit.action.name, on_error=on_error)
+    if before is None:
+        return fresh
+    items = before.items
+    if items is not None and unit.items is not None:
+        kept_items = tuple(ItemStatus(**_kept(item, alike)) for item in items)
+        return fresh.model_copy(update={"items": kept_items})
+    return fresh.model_copy(update=_kept(before, alike))
+
+
+def _kept(before: StepStatus | ItemStatus, alike: bool) -> dict[str, Any]:
+    """What the record of a unit in the run before says of its next one.
 
     What was undone, or may have been, runs again as another piece of work.
     """
-    fresh = StepStatus(id=unit.unit.step, action=unit.action.name)
-    if before is None:
-        return fresh
-    if before.compensation is not None and before.compensation.state in _MAY_HAVE_UNDONE:
-        return fresh.model_copy(update={"epoch": (before.epoch or 0) + 1})
-    waits = before.state is StepState.PENDING and before.input_hash is not None
+    undo = before.compensation
+    if undo is not None and undo.state in _MAY_HAVE_UNDONE:
+        return {"epoch": (before.epoch or 0) + 1}
+    not_run = (StepState.PENDING, StepState.SKIPPED)
+    waits = before.state in not_run and before.input_hash is not None
     if before.state is not StepState.SUCCEEDED and not waits:
-        return fresh.model_copy(update={"epoch": before.epoch})
+        return {"epoch": before.epoch}
     kept: dict[str, Any] = {"input_hash": before.input_hash, "epoch": before.epoch}
     if alike and (before.state is StepState.SUCCEEDED or before.taken_over):
         given = {"output": before.output, "output_ref": before.output_ref}
         kept |= {**given, "taken_over": True}
-    return fresh.model_copy(update=kept)
+    return kept
 
 
 def of_status(status: RunStatus) -> Ledger:
     """The ledger as last written."""
-    return Ledger(status.steps, status.on_failure)
+    return Ledger(status.steps, status.on_failure, status.finally_ or ())
 
 
 def fold(ledger: Ledger, run: Run, definition: Definition, jobs: tuple[JobFact, ...]) -> Ledger:
     """The ledger with every Job of the run that it does not know yet, oldest first."""
-    units = {u.unit: u for u in units_of(definition)}
-    for job in sorted(jobs, key=lambda j: (j.seq, j.try_, j.name)):
+    news = [job for job in jobs if job.try_ > _tries(ledger, job)]
+    for job in sorted(news, key=lambda j: (j.seq, j.try_, j.name)):
         unit = identified(run, job)
-        known = units.get(unit) if unit is not None else None
+        known = unit_of(definition, unit) if unit is not None else None
         if known is not None and _is_news(ledger, known, job):
-            record = record_of(ledger, known.unit)
-            ledger = ledger.update(known, **started(job, record))
+            ledger = ledger.update(known, **started(job, ledger.find(known.unit)))
     return ledger
+
+
+def _tries(ledger: Ledger, job: JobFact) -> int:
+    """How many tries of the unit that the labels name are known; cheap, for most are."""
+    record = ledger.find(Unit(Role(job.role), job.step, job.item)) if job.role in _ROLES else None
+    return record.tries if record is not None else 0
 
 
 def identified(run: Run, job: JobFact) -> Unit | None:
     """The unit that a Job is a try of; None for one that is not this run's own."""
     if job.owner_uid != run.uid or job.try_ < 1 or job.role not in _ROLES:
         return None
-    unit = Unit(Role(job.role), job.step)
+    unit = Unit(Role(job.role), job.step, job.item)
     return unit if job.name == job_name(run.name, run.uid, unit, job.try_) else None
 
 
-def units_of(definition: Definition) -> Iterator[UnitDef]:
-    """Every unit that a definition can start."""
-    yield from definition.steps
-    yield from definition.undos.values()
-    if definition.handler is not None:
-        yield definition.handler
+def newest_jobs(ledger: Ledger, run_name: str, run_uid: str) -> frozenset[str]:
+    """The names of the Jobs that the records are of: each unit's newest. Of many units the record
+    leaves the name out, for it can be derived.
+    """
+    names = (
+        record.job_name
+        if isinstance(record, LoneStatus)
+        else job_name(run_name, run_uid, unit, record.tries)
+        if record.tries
+        else None
+        for unit, record in ledger.units()
+    )
+    return frozenset(name for name in names if name)
 
 
-def record_of(ledger: Ledger, unit: Unit) -> UnitStatus | None:
-    """The record of a unit; None where it has none."""
-    if unit.role is Role.ON_FAILURE:
-        return ledger.handler
-    if unit.role is Role.UNDO:
-        return ledger.undo_of(unit)
-    return next((s for s in ledger.steps if s.id == unit.step), None)
+def unit_of(definition: Definition, unit: Unit) -> UnitDef | None:
+    """What a unit runs; None where the definition has no such unit."""
+    match unit.role:
+        case Role.ON_FAILURE:
+            return definition.handler
+        case Role.FINALLY:
+            return next((f for f in definition.finals if f.unit == unit), None)
+        case Role.DO:
+            step = definition.step(unit.step)
+            if step is None or (step.items is None) != (unit.item is None):
+                return None
+            return step if unit.item is None else step.of_item(unit.item)
+        case Role.UNDO:
+            undo = definition.undos.get(unit.step)
+            return undo if undo is None or unit.item is None else undo.of_item(unit.item)
 
 
 def _is_news(ledger: Ledger, unit: UnitDef, job: JobFact) -> bool:
-    record = record_of(ledger, unit.unit)
-    return record is None or (not record.state.terminal and job.try_ > record.tries)
+    record = ledger.find(unit.unit)
+    if record is None:
+        return unit.unit.item is None  # items are on record before the first of their Jobs
+    return not record.state.terminal and job.try_ > record.tries
 
 
 def started(job: JobFact, record: UnitStatus | None) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import DesiredState, UnitStatus
+from workflow_do.api.run import DesiredState
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.facts import Run, parse_time
 from workflow_do.engine.identity import Role
+from workflow_do.engine.timestamps import earliest
 from workflow_do.engine.verdict import Stop
 
 
@@ -40,27 +41,36 @@ def run_limit(run: Run, definition: Definition) -> datetime | None:
     return started + timedelta(seconds=seconds + (run.status.paused_seconds or 0))
 
 
-def step_limit(unit: UnitDef, record: UnitStatus) -> datetime | None:
-    """When the step's own deadline passes, over all tries; None without one."""
-    started = parse_time(record.start_time)
+def step_limit(unit: UnitDef, since: str | None) -> datetime | None:
+    """When the deadline of a step that began at `since` passes, over all tries and items; None
+    without one.
+    """
+    started = parse_time(since)
     if unit.deadline is None or started is None:
         return None
     return started + timedelta(seconds=unit.deadline)
 
 
+def limit_of(run: Run, definition: Definition, unit: UnitDef, since: str | None) -> datetime | None:
+    """When a deadline of the step or of the run passes; a handler has none."""
+    if unit.unit.role is not Role.DO:
+        return None
+    return earliest(step_limit(unit, since), run_limit(run, definition))
+
+
 def stop_of(
-    run: Run, definition: Definition, unit: UnitDef, record: UnitStatus, now: datetime
+    run: Run, definition: Definition, unit: UnitDef, since: str | None, now: datetime
 ) -> Stop | None:
     """Why a live try of a step must be stopped now. Undo and handler never are from outside."""
     if unit.unit.role is not Role.DO:
         return None
     if stops_what_is_live(run):
         return Stop(Reason.CANCELLED, "the run was cancelled")
-    return too_late(run, definition, unit, record, now)
+    return too_late(run, definition, unit, since, now)
 
 
 def too_late(
-    run: Run, definition: Definition, unit: UnitDef, record: UnitStatus | None, now: datetime
+    run: Run, definition: Definition, unit: UnitDef, since: str | None, now: datetime
 ) -> Stop | None:
     """Whether a deadline of the run or of the step has passed; undo and handler have none."""
     if unit.unit.role is not Role.DO:
@@ -68,7 +78,7 @@ def too_late(
     limit = run_limit(run, definition)
     if limit is not None and now >= limit:
         return Stop(Reason.RUN_DEADLINE_EXCEEDED, run_deadline_message(definition))
-    limit = step_limit(unit, record) if record is not None else None
+    limit = step_limit(unit, since)
     if limit is not None and now >= limit:
         return Stop(Reason.STEP_DEADLINE_EXCEEDED, f"the step took longer than {unit.deadline} s")
     return None

@@ -32,9 +32,24 @@ def _field(key: str, old: dict[str, Any], new: dict[str, Any]) -> list[Op]:
     if old[key] == new[key]:
         return []
     if key == "steps" and len(old[key]) == len(new[key]):
-        return [
-            {"op": "replace", "path": f"{path}/{at}", "value": row}
-            for at, row in enumerate(new[key])
-            if row != old[key][at]
-        ]
+        pairs = zip(old[key], new[key], strict=True)
+        return [op for at, (was, row) in enumerate(pairs) for op in _row(f"{path}/{at}", was, row)]
     return [{"op": "replace", "path": path, "value": new[key]}]
+
+
+def _row(path: str, old: dict[str, Any], new: dict[str, Any]) -> list[Op]:
+    """One step; of many items only those that differ, for a step can hold 1,000."""
+    if old == new:
+        return []
+    items, before = new.get("items", []), old.get("items", [])
+    changed = [at for at, item in enumerate(items) if before[at : at + 1] != [item]]
+    if len(items) != len(before) or len(changed) > len(items) // 2:
+        return [{"op": "replace", "path": path, "value": new}]
+    ops = [{"op": "replace", "path": f"{path}/items/{at}", "value": items[at]} for at in changed]
+    for key in [*old, *(k for k in new if k not in old)]:
+        if key not in new:
+            ops.append({"op": "remove", "path": f"{path}/{key}"})
+        elif key != "items" and old.get(key) != new[key]:
+            op = "replace" if key in old else "add"
+            ops.append({"op": op, "path": f"{path}/{key}", "value": new[key]})
+    return ops

@@ -8,12 +8,11 @@ status, never an exception. It knows no cluster, no clock and no I/O.
     restored ............. its old verdict, or Interrupted: nothing runs a second time
     no definition yet .... wait up to 20 s, then end; else pin the run to a revision
     otherwise ............ fold Jobs into the ledger, judge the live units, then one of:
-                           a unit is live    → wait for it (or stop it)
-                           a step failed     → write that down; then undo what was done, one
-                                               after the other; then onFailure, once; then end
-                           cancelled         → undo, where that was asked for; then end
+                           a try is to stop  → write down why, then stop it
+                           something failed  → write that down
                            paused            → wait
-                           a step is next    → start it (or wait until its next try is due)
+                           units are next    → start them (or wait until a next try is due)
+                           one is live       → wait for it
                            nothing is left   → end
 """
 
@@ -23,30 +22,38 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from workflow_do.api import names
 from workflow_do.api.reasons import Reason
 from workflow_do.engine import (
     budget,
+    choosing,
+    closing,
+    fanout,
     inherited,
     inputs,
     limits,
     report,
     saga,
-    starting,
     stopping,
     stored,
 )
 from workflow_do.engine import ledger as books
-from workflow_do.engine.closing import give_up
-from workflow_do.engine.definition import Definition, UnitDef
+from workflow_do.engine.definition import Definition
 from workflow_do.engine.effects import ClaimRetry, CreateRevision, MarkFinished, Plan
 from workflow_do.engine.facts import Observed, Pinning, Run, parse_time
 from workflow_do.engine.identity import Role
 from workflow_do.engine.inspect import inspect
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
+from workflow_do.engine.report import Outputs
+from workflow_do.engine.timestamps import earliest
 
 DEFINITION_WAIT: Final = timedelta(seconds=20)
 """Objects applied together arrive in any order; this long a missing one may be on its way."""
+
+
+_ASKED_AT_ONCE: Final = 50
+"""Of so many Jobs the Events are asked for by one plan; the next plan goes on."""
 
 
 def plan(observed: Observed, now: datetime) -> Plan:
@@ -144,45 +151,28 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
             needs_outputs=found.needs_outputs,
             needs_held=found.needs_held,
         )
-    if found.live:
+    if found.effects:
         status = report.going(run, definition, found.ledger, now)
         return Plan(status, effects=found.effects, look_at=found.look_at)
-    if before.trouble() != found.ledger.trouble():
-        # What went wrong is written down before anything follows from it.
+    asked_to_stop = found.look_at is not None and found.look_at <= now
+    if before.trouble() != found.ledger.trouble() or asked_to_stop:
+        # What went wrong, and why a try is stopped, is written down before anything follows.
         return Plan(report.going(run, definition, found.ledger, now), look_at=now)
     unknown = _account(observed, definition, found.ledger, now)
     if unknown is not None:
         return unknown
-    ended = _end_what_waits(run, definition, found.ledger, now)
-    if ended is not found.ledger:
-        return Plan(report.going(run, definition, ended, now), look_at=now)
-    return _next(observed, definition, found.ledger, now)
-
-
-def _next(observed: Observed, definition: Definition, ledger: Ledger, now: datetime) -> Plan:
-    """Nothing is live: start what comes next, or end."""
-    run = observed.run
-    unit = _next_unit(run, definition, ledger)
-    if unit is None:
+    ledger = _settled(run, definition, found.ledger, now)
+    status = report.going(run, definition, ledger, now)
+    if before.trouble() != ledger.trouble():
+        return Plan(status, look_at=now)
+    chosen = choosing.choose(observed, definition, ledger, found.live, now)
+    if chosen.over and not found.live:
         return _end(observed, definition, ledger, now)
-    if limits.paused(run) or run.deleting:
-        return Plan(report.going(run, definition, ledger, now))
-    limit = limits.run_limit(run, definition) if unit.unit.role is Role.DO else None
-    late = limits.too_late(run, definition, unit, books.record_of(ledger, unit.unit), now)
-    if late is not None:
-        return _give_up(run, definition, ledger, unit, Problem(late.reason, late.message), now)
-    gone = stored.lost(definition, unit, ledger, observed.held)
-    if gone is not None:
-        return _give_up(run, definition, ledger, unit, gone, now)
-    started = starting.start(observed, definition, ledger, unit, now)
-    if isinstance(started, Problem):
-        return _give_up(run, definition, ledger, unit, started, now)
-    if isinstance(started, Ledger):
-        return Plan(report.going(run, definition, started, now), look_at=now)
-    if isinstance(started, datetime):
-        due = started if limit is None else min(started, limit)
-        return Plan(report.going(run, definition, ledger, now), look_at=due)
-    return Plan(report.going(run, definition, ledger, now), effects=(started,))
+    if chosen.ledger is not ledger:
+        changed = _settled(run, definition, chosen.ledger, now)
+        return Plan(report.going(run, definition, changed, now), look_at=now)
+    look_at = earliest(found.look_at, chosen.look_at)
+    return Plan(status, effects=chosen.effects, look_at=look_at)
 
 
 def _account(
@@ -190,67 +180,65 @@ def _account(
 ) -> Plan | None:
     """What another process may have started, whatever was asked of the run since; None: nothing."""
     run = observed.run
-    for unit in (_forward(definition, ledger), saga.next_undo(run, definition, ledger)):
-        if unit is None:
-            continue
-        begun = inherited.account(observed, definition, ledger, unit)
-        if isinstance(begun, str):
-            return Plan(run.status, needs_past=frozenset({begun}))
-        if begun is not None:
-            return Plan(report.going(run, definition, begun, now), look_at=now)
-    return None
-
-
-def _next_unit(run: Run, definition: Definition, ledger: Ledger) -> UnitDef | None:
-    """After a failure or a cancel what is to be undone, then the handler, once; otherwise the next
-    step; None at the end.
-    """
-    undo = saga.next_undo(run, definition, ledger)
-    if undo is not None or limits.cancelled(run):
-        return undo
-    return _forward(definition, ledger)
-
-
-def _forward(definition: Definition, ledger: Ledger) -> UnitDef | None:
-    """The next step, or after a failure the handler; None where that has ended, too."""
-    if ledger.first_failure() is not None:
-        ended = ledger.handler is not None and ledger.handler.state.terminal
-        return None if ended else definition.handler
-    step = ledger.next_step()
-    if step is None:
+    if not observed.inherited:
         return None
-    return next(u for u in definition.steps if u.unit.step == step.id)
+    unknown, known = set(), ledger
+    for unit in choosing.startable(run, definition, ledger):
+        begun = inherited.account(observed, definition, known, unit)
+        if isinstance(begun, str):
+            unknown.add(begun)
+        elif begun is not None:
+            known = begun
+    if unknown:
+        return Plan(run.status, needs_past=frozenset(sorted(unknown)[:_ASKED_AT_ONCE]))
+    return Plan(report.going(run, definition, known, now), look_at=now) if known != ledger else None
 
 
-def _give_up(
-    run: Run, definition: Definition, ledger: Ledger, unit: UnitDef, why: Problem, now: datetime
-) -> Plan:
-    """The unit ends without another try; that is written down before anything follows."""
-    record = books.record_of(ledger, unit.unit)
-    why = saga.explain(ledger, unit, why)
-    prior = record.prior_state if record is not None else None
-    ledger = ledger.update(unit, **give_up(prior, why.reason, why.message, now))
-    return Plan(report.going(run, definition, ledger, now), look_at=now)
+def _settled(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> Ledger:
+    """The ledger with what follows from its records alone: in a run that fails or is cancelled no
+    try comes after the live ones, and a step is as its items are.
+    """
+    failure = ledger.first_failure()
+    if limits.cancelled(run):
+        stopped: Problem | None = report.CANCELLED
+    elif failure is not None:
+        stopped = Problem(Reason.ITEMS_NOT_RUN, f"the step {failure.id} had failed")
+    else:
+        stopped = None
+    if stopped is not None:
+        why = stopped if failure is None else None
+        roles = _without_another_try(run, definition, ledger)
+        ledger = closing.wind_down(ledger, definition, roles, why, now)
+    return fanout.settle(ledger, stopped, now)
 
 
-def _end_what_waits(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> Ledger:
-    """After a cancel there is no other try, but of an undo that has begun where it is asked for."""
+def _without_another_try(run: Run, definition: Definition, ledger: Ledger) -> frozenset[Role]:
+    """After a cancel that goes for handler and undo too, but for an undo that is asked for."""
     if not limits.cancelled(run):
-        return ledger
+        return frozenset({Role.DO})
     undone = saga.asked(run, definition, ledger)
-    for unit in books.units_of(definition):
-        record = books.record_of(ledger, unit.unit)
-        waits = record is not None and not record.state.terminal and record.tries
-        if record is not None and waits and not (undone and unit.unit.role is Role.UNDO):
-            why = report.CANCELLED
-            ledger = ledger.update(
-                unit, **give_up(record.prior_state, why.reason, why.message, now)
-            )
-    return ledger
+    return frozenset({Role.DO, Role.ON_FAILURE} | (set() if undone else {Role.UNDO}))
 
 
 def _end(observed: Observed, definition: Definition, ledger: Ledger, now: datetime) -> Plan:
-    """Everything has ended."""
+    """Everything has ended; a look at the API server itself says so."""
+    run = observed.run
     if not observed.live:
-        return Plan(observed.run.status, needs_live=True)
-    return Plan(report.ended(observed.run, definition, ledger, now))
+        return Plan(run.status, needs_live=True)
+    return Plan(report.ended(run, definition, ledger, _outputs(observed, definition, ledger), now))
+
+
+def _outputs(observed: Observed, definition: Definition, ledger: Ledger) -> Outputs | Problem:
+    """What the run gives: of one that did not fail. Problems: InvalidTemplate, OutputTooLarge."""
+    run = observed.run
+    if saga.cut_short(run, ledger) or ledger.first_failure() is not None:
+        return None
+    gone = stored.lost_to_outputs(definition, ledger, observed.held)
+    if gone is not None:
+        return gone
+    outputs = inputs.render_outputs(definition, run, ledger)
+    if isinstance(outputs, dict) and not stored.has_room(ledger, outputs):
+        limit = names.MAX_INLINE_OUTPUTS_BYTES
+        message = f"outputs: with those of the steps they are over {limit:,} bytes"
+        return Problem(Reason.OUTPUT_TOO_LARGE, message)
+    return outputs

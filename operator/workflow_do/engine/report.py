@@ -12,17 +12,25 @@ from datetime import datetime
 from typing import Any, Final
 
 from workflow_do.api import conditions as cond
+from workflow_do.api.base import Json
 from workflow_do.api.conditions import Condition, ConditionType
 from workflow_do.api.names import MAX_MESSAGE_CHARS
-from workflow_do.api.reasons import Reason
+from workflow_do.api.reasons import Reason, find_reason
 from workflow_do.api.run import DesiredState, RunStatus, StepState, StepStatus
 from workflow_do.engine import saga
 from workflow_do.engine.definition import Definition
 from workflow_do.engine.facts import Pinning, Run, parse_time
+from workflow_do.engine.fanout import describe
 from workflow_do.engine.ledger import Ledger, opening
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import describe_span, stamp
 
+Outputs = dict[str, Json] | None
+"""What a run gives, by name; None where its Workflow names none, or it failed."""
+_TOLD: Final = 3
+"""Of so many steps at once a message tells."""
+_LIVE: Final = (StepState.RUNNING, StepState.RETRYING)
+_DONE: Final = (StepState.SUCCEEDED, StepState.SKIPPED)
 CANCELLED: Final = Problem(Reason.CANCELLED, "the run was cancelled")
 
 
@@ -54,13 +62,11 @@ def pinned(run: Run, pinning: Pinning, now: datetime) -> RunStatus:
 
 
 def going(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> RunStatus:
-    """On its way: a step, an undo or the handler runs or is about to."""
+    """On its way: a step, an undo or a handler runs or is about to."""
     account = saga.account(run, definition, ledger, over=False)
     status = run.status.model_copy(update={**_progress(ledger), **_pauses(run, now)})
-    first, step = ledger.first_failure(), ledger.next_step()
-    message = _failed(first) if first is not None else _running(step) if step else ""
     status = _with_account(run, status, account, now)
-    return _going(run, status, _what(run, ledger, account), message, now)
+    return _going(run, status, _what(run, ledger, account), _now(ledger), now)
 
 
 def _with_account(
@@ -81,26 +87,65 @@ def _what(run: Run, ledger: Ledger, account: saga.Account | None) -> Reason:
         return Reason.COMPENSATING if undoing else Reason.CANCELLING
     if run.spec.desired_state is DesiredState.PAUSED:
         return Reason.PAUSED
-    if ledger.first_failure() is not None:
+    if ledger.first_failure() is not None or ledger.next_step() is None:
         return Reason.COMPENSATING if undoing else Reason.FINISHING
-    step = ledger.next_step()
-    retrying = step is not None and step.state is StepState.RETRYING
+    states = {step.state for step in ledger.steps}
+    retrying = StepState.RETRYING in states and StepState.RUNNING not in states
     return Reason.RETRYING if retrying else Reason.RUNNING
 
 
-def ended(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> RunStatus:
-    """Ended: every step succeeded, or the first failure tells why not."""
-    status = run.status.model_copy(update={**_progress(ledger), **_pauses(run, now, over=True)})
-    account = saga.account(run, definition, ledger, over=True)
-    status = _with_account(run, status, account, now)
+def _now(ledger: Ledger) -> str:
+    """What goes on, or what ended the run."""
     first = ledger.first_failure()
     if first is not None:
-        reason = first.reason or Reason.EXIT_CODE
-        return _ended(run, status, "False", reason, _failed(first), now)
-    if saga.cut_short(run, ledger):
-        return _ended(run, status, "False", CANCELLED.reason, CANCELLED.message, now)
-    message = f"{len(ledger.steps)} of {len(ledger.steps)} steps succeeded"
+        return _failed(first)
+    going = [s for s in ledger.steps if s.state in _LIVE] or [*filter(None, [ledger.next_step()])]
+    said = [_running(step) for step in going[:_TOLD]]
+    more = [f"and {len(going) - _TOLD} more"] if len(going) > _TOLD else []
+    finals = [f"finally {f.id}: {f.state.value}" for f in ledger.finals if not f.state.terminal]
+    return ", ".join([*said, *more, *finals])
+
+
+def ended(
+    run: Run, definition: Definition, ledger: Ledger, outputs: Outputs | Problem, now: datetime
+) -> RunStatus:
+    """Ended: every step that the run needs succeeded, or the first failure tells why not."""
+    changes = {**_progress(ledger), **_pauses(run, now, over=True)}
+    if isinstance(outputs, dict):
+        changes["outputs"] = outputs
+    status = run.status.model_copy(update=changes)
+    account = saga.account(run, definition, ledger, over=True)
+    status = _with_account(run, status, account, now)
+    failed = _failure_of(run, ledger, outputs)
+    if failed is not None:
+        return _ended(run, status, "False", failed.reason, failed.message, now)
+    done = sum(1 for s in ledger.steps if s.state is StepState.SUCCEEDED)
+    message = f"{done} of {len(ledger.steps)} steps succeeded"
+    skipped = sum(1 for s in ledger.steps if s.state is StepState.SKIPPED)
+    message += f", {skipped} skipped" if skipped else ""
+    bad = [s.id for s in ledger.steps if s.state.bad]
+    if bad:
+        listed = ", ".join(bad[:_TOLD]) + (", …" if len(bad) > _TOLD else "")
+        return _ended(
+            run, status, "True", Reason.COMPLETED_WITH_ERRORS, f"{message}, failed: {listed}", now
+        )
     return _ended(run, status, "True", Reason.SUCCEEDED, message, now)
+
+
+def _failure_of(run: Run, ledger: Ledger, outputs: Outputs | Problem) -> Problem | None:
+    """Why the run failed: its first failure, the cancel, its outputs, or `finally`."""
+    first = ledger.first_failure()
+    if first is not None:
+        return Problem(find_reason(first.reason) or Reason.EXIT_CODE, _failed(first))
+    if saga.cut_short(run, ledger):
+        return CANCELLED
+    if isinstance(outputs, Problem):
+        return outputs
+    bad = next((f for f in ledger.finals if f.state.bad), None)
+    if bad is not None:
+        why = bad.message or bad.reason or bad.state.value
+        return Problem(Reason.FINALLY_FAILED, f"finally {bad.id}: {why}")
+    return None
 
 
 def refused(run: Run, why: Problem, now: datetime) -> RunStatus:
@@ -171,11 +216,14 @@ def _base(run: Run, now: datetime) -> RunStatus:
 
 
 def _progress(ledger: Ledger) -> dict[str, Any]:
-    done = sum(1 for s in ledger.steps if s.state is StepState.SUCCEEDED)
-    current = ledger.first_failure() or ledger.next_step()
+    done = sum(1 for s in ledger.steps if s.state in _DONE)
+    live = next((s for s in ledger.steps if s.state in _LIVE), None)
+    final = next((f for f in ledger.finals if not f.state.terminal), None)
+    current = ledger.first_failure() or live or ledger.next_step() or final
     return {
         "steps": ledger.steps,
         "on_failure": ledger.handler,
+        "finally_": ledger.finals or None,
         "progress": f"{done}/{len(ledger.steps)}",
         "current_step": current.id if current is not None else None,
     }
@@ -183,7 +231,8 @@ def _progress(ledger: Ledger) -> dict[str, Any]:
 
 def _running(step: StepStatus) -> str:
     waits = f" ({step.reason})" if step.reason else ""
-    return f"step {step.id}: {step.state.value}{waits}"
+    items = f", {describe(step.items)}" if step.items and step.state in _LIVE else ""
+    return f"step {step.id}: {step.state.value}{waits}{items}"
 
 
 def _failed(step: StepStatus) -> str:

@@ -75,7 +75,8 @@ def _pause(retry: Retry, attempt: int, run_uid: str, unit: UnitDef) -> timedelta
     """After the n-th attempt: exponential, capped, and up to 20 % shorter by the run's uid."""
     grown = retry.initial_delay_seconds * retry.backoff_factor ** min(attempt - 1, 20)
     seconds = min(grown, retry.max_delay_seconds)
-    digits = hash_of([run_uid, unit.unit.role.value, unit.unit.step, attempt])[:6]
+    item = [] if unit.unit.item is None else [unit.unit.item]
+    digits = hash_of([run_uid, unit.unit.role.value, unit.unit.step, *item, attempt])[:6]
     return timedelta(seconds=seconds * (1 - _JITTER * _share(digits)))
 
 

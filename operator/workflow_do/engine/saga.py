@@ -9,18 +9,18 @@ nothing. Decides from the ledger alone, so that a crash at any write changes not
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from workflow_do.api.base import Json
 from workflow_do.api.compensation import FailurePolicy
 from workflow_do.api.names import MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import CompensationStatus, DesiredState, StepState, UnitStatus
+from workflow_do.api.run import DesiredState, StepState, UnitStatus
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.facts import Run
 from workflow_do.engine.identity import Role, Unit
-from workflow_do.engine.ledger import Ledger
+from workflow_do.engine.ledger import Ledger, unit_of
 from workflow_do.engine.problem import Problem
 
 _DID_SOMETHING: Final = (StepState.SUCCEEDED, StepState.UNKNOWN)
@@ -34,7 +34,7 @@ class Target:
     unit: Unit
     done: UnitStatus
     undo: UnitDef
-    record: CompensationStatus | None
+    record: UnitStatus | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,12 @@ def cut_short(run: Run, ledger: Ledger) -> bool:
 
 def targets(definition: Definition, ledger: Ledger) -> Iterator[Target]:
     """Everything that can be undone, the last started first."""
-    found = [
-        Target(Unit(Role.DO, s.id), s, definition.undos[s.id], s.compensation)
-        for s in ledger.steps
-        if s.id in definition.undos and s.state in _DID_SOMETHING
-    ]
+    found = []
+    for unit, record in ledger.units():
+        undo = unit_of(definition, replace(unit, role=Role.UNDO))
+        if unit.role is Role.DO and undo is not None and record.state in _DID_SOMETHING:
+            of_undo = ledger.find(undo.unit)
+            found.append(Target(unit, record, undo, of_undo))
     return iter(sorted(found, key=lambda t: t.done.seq or 0, reverse=True))
 
 
@@ -93,17 +94,23 @@ def explain(ledger: Ledger, unit: UnitDef, why: Problem) -> Problem:
     """
     if unit.unit.role is not Role.UNDO or why.reason is not Reason.INVALID_TEMPLATE:
         return why
-    done = next(s for s in ledger.steps if s.id == unit.unit.step)
-    if done.state is not StepState.UNKNOWN:
+    of = replace(unit.unit, role=Role.DO)
+    done = ledger.find(of)
+    if done is None or done.state is not StepState.UNKNOWN:
         return why
-    message = f"the outcome of step {done.id} is unknown, and its undo needs it: {why.message}"
+    message = f"the outcome of {of.place} is unknown, and its undo needs it: {why.message}"
     return Problem(Reason.OUTCOME_UNKNOWN, message)
 
 
 def compensated(definition: Definition, ledger: Ledger) -> list[Json]:
     """What came of each undo, in the order of their starts: `failure.compensated`."""
     return [
-        {"step": t.unit.step, "state": t.record.state.value, "reason": t.record.reason}
+        {
+            "step": t.unit.step,
+            **({} if t.unit.item is None else {"item": t.unit.item}),
+            "state": t.record.state.value,
+            "reason": t.record.reason,
+        }
         for t in targets(definition, ledger)
         if t.record is not None
     ]
@@ -147,7 +154,7 @@ def _list(failed: list[Target], left: list[Target]) -> str:
 
 def _names(rows: list[Target], *, reasons: bool) -> str:
     named = [
-        f"{t.unit.step} ({t.record.reason})" if reasons and t.record else t.unit.step
+        f"{t.unit.name} ({t.record.reason})" if reasons and t.record else t.unit.name
         for t in rows[:_NAMED]
     ]
     more = len(rows) - len(named)

@@ -6,11 +6,14 @@ metadata before the first Job, so that a restored backup is told from a run that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
+from workflow_do.api.base import Json
 from workflow_do.api.run import StepState, UnitStatus
-from workflow_do.engine import budget, inputs, jobs, stored
-from workflow_do.engine import ledger as books
+from workflow_do.engine import inputs, jobs, stored
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.effects import CreateJob, MarkStarted, StoreData
 from workflow_do.engine.facts import Observed, Refusal, Run, parse_time
@@ -20,26 +23,39 @@ from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import stamp
 
-Start = CreateJob | StoreData | MarkStarted | Ledger | datetime | Problem
+Start = CreateJob | StoreData | MarkStarted | dict[str, Any] | datetime | Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A unit that may start as number `seq` of the run, its record so far, and what it sees.
+
+    `epoch`: that of the record, or of what it undoes.
+    """
+
+    unit: UnitDef
+    record: UnitStatus | None
+    seq: int
+    epoch: int
+    scope: Mapping[str, Json]
 
 
 def start(
-    observed: Observed, definition: Definition, ledger: Ledger, unit: UnitDef, now: datetime
+    observed: Observed, definition: Definition, ledger: Ledger, this: Wanted, now: datetime
 ) -> Start:
-    """The effect that starts the unit's next try; or when that is due, the ledger with the unit
-    taken over, or why it cannot start.
+    """The effect that starts the unit's next try; or when that is due, the changes of a record
+    that is taken over, or why it cannot start.
     """
-    run = observed.run
-    record = books.record_of(ledger, unit.unit)
+    run, record = observed.run, this.record
     due = parse_time(record.retry_time) if record is not None else None
     if due is not None and due > now:
         return due
     number = 1 + (record.tries if record is not None else 0)
-    name = job_name(run.name, run.uid, unit.unit, number)
+    name = job_name(run.name, run.uid, this.unit.unit, number)
     refusal = observed.refusals.get(name)
     if refusal is not None:
         return Problem(refusal.reason, refusal.message)
-    rendered = inputs.render(definition, unit, run, ledger)
+    rendered = inputs.render(this.unit, this.scope)
     if isinstance(rendered, Problem):
         return rendered
     if (
@@ -47,67 +63,58 @@ def start(
         and record.taken_over
         and record.input_hash == hash_of_input(rendered.input)
     ):
-        return _take_over(observed, definition, ledger, unit, record, now)
-    full = budget.room(ledger, definition.undos.keys()) if unit.unit.role is Role.DO else None
-    if full is not None:
-        return full
+        return _take_over(observed, definition, ledger, this, now)
     if run.started_uid != run.uid:
         return MarkStarted()
-    this = _try(run, unit, _epoch_from(ledger, unit, record), number, ledger.next_seq(), rendered)
-    return CreateJob(name, jobs.build_job(definition, unit.action, this))
+    made = _try(run, this, number, rendered)
+    return CreateJob(name, jobs.build_job(definition, this.unit.action, made))
 
 
 def next_try(definition: Definition, ledger: Ledger, unit: UnitDef, run: Run) -> jobs.Try | None:
     """What the unit's next try is made of, whether it is due or not; None if it cannot render."""
-    rendered = inputs.render(definition, unit, run, ledger)
+    record = ledger.find(unit.unit)
+    seen = inputs.scope(definition, unit, run, ledger)
+    seen |= inputs.item_scope(unit, seen)
+    rendered = inputs.render(unit, seen)
     if isinstance(rendered, Problem):
         return None
-    record = books.record_of(ledger, unit.unit)
     number = 1 + (record.tries if record is not None else 0)
-    of = _epoch_from(ledger, unit, record)
-    return _try(run, unit, of, number, ledger.next_seq(), rendered)
+    this = Wanted(unit, record, ledger.next_seq(), epoch_of(ledger, unit), seen)
+    return _try(run, this, number, rendered)
+
+
+def epoch_of(ledger: Ledger, unit: UnitDef) -> int:
+    """The epoch of a unit; an undo has that of what it undoes."""
+    of = replace(unit.unit, role=Role.DO) if unit.unit.role is Role.UNDO else unit.unit
+    record = ledger.find(of)
+    return (record.epoch or 0) if record is not None else 0
 
 
 def _take_over(
-    observed: Observed,
-    definition: Definition,
-    ledger: Ledger,
-    unit: UnitDef,
-    record: UnitStatus,
-    now: datetime,
+    observed: Observed, definition: Definition, ledger: Ledger, this: Wanted, now: datetime
 ) -> Start:
     """Succeeded before. An output in a ConfigMap is copied: the other run may be deleted first."""
+    record = this.record or UnitStatus()
     ref = record.output_ref
     if ref is not None:
-        given = stored.Given(unit, 0, "", record.output or {})
+        given = stored.Given(this.unit, 0, "", record.output or {})
         kept = stored.keep(observed, definition, ledger, given)
         if isinstance(kept, StoreData | Problem):
             return kept
         if isinstance(kept, Refusal):
             return Problem(kept.reason, kept.message)
         ref = kept
-    changes = {"state": StepState.SUCCEEDED, "seq": ledger.next_seq(), "output_ref": ref}
-    return ledger.update(unit, **changes, completion_time=stamp(now))
+    return {
+        "state": StepState.SUCCEEDED,
+        "seq": this.seq,
+        "output_ref": ref,
+        "completion_time": stamp(now),
+    }
 
 
-def _epoch_from(ledger: Ledger, unit: UnitDef, record: UnitStatus | None) -> UnitStatus | None:
-    """The record whose epoch holds: an undo has that of what it undoes."""
-    if unit.unit.role is not Role.UNDO:
-        return record
-    done = next(s for s in ledger.steps if s.id == unit.unit.step)
-    return UnitStatus(epoch=done.epoch)
-
-
-def _try(
-    run: Run,
-    unit: UnitDef,
-    record: UnitStatus | None,
-    number: int,
-    seq: int,
-    rendered: inputs.Rendered,
-) -> jobs.Try:
+def _try(run: Run, this: Wanted, number: int, rendered: inputs.Rendered) -> jobs.Try:
     """A step that succeeded before, and now gets another input, is another piece of work."""
-    epoch = (record.epoch or 0) if record is not None else 0
+    record = this.record
     known = record.input_hash if record is not None and record.tries == 0 else None
     anew = known is not None and known != hash_of_input(rendered.input)
     return jobs.Try(
@@ -115,10 +122,10 @@ def _try(
         run_namespace=run.namespace,
         run_uid=run.uid,
         root_run_uid=run.status.root_run_uid or run.uid,
-        unit=unit.unit,
+        unit=this.unit.unit,
         number=number,
-        seq=seq,
-        epoch=epoch + 1 if anew else epoch,
+        seq=this.seq,
+        epoch=this.epoch + 1 if anew else this.epoch,
         input=rendered.input,
         env=rendered.env,
     )

@@ -32,7 +32,7 @@ def newest_pod(job_uid: str, pods: tuple[PodFact, ...]) -> PodFact | None:
 def strays(observed: Observed) -> tuple[Effect, ...]:
     """Effects that stop the Jobs which turned up for a run after it had ended."""
     ledger = books.of_status(observed.run.status)
-    known = {record.job_name for _, record in ledger.units()}
+    known = books.newest_jobs(ledger, observed.run.name, observed.run.uid)
     return tuple(
         effect
         for job in observed.jobs

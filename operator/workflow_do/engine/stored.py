@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 from workflow_do.api import names
 from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import OutputRef, RunStatus, UnitStatus
+from workflow_do.api.run import OutputRef, RunStatus, StepStatus, UnitStatus
 from workflow_do.engine import expressions as ex
 from workflow_do.engine import held as data
 from workflow_do.engine.definition import Definition, UnitDef
@@ -27,7 +27,7 @@ from workflow_do.engine.effects import StoreData
 from workflow_do.engine.facts import Observed, Refusal, Run
 from workflow_do.engine.held import Held, Place
 from workflow_do.engine.identity import Role
-from workflow_do.engine.ledger import Ledger, of_status, record_of, units_of
+from workflow_do.engine.ledger import Ledger, of_status
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.sizes import stored_size
 
@@ -104,9 +104,14 @@ def place_of(run: Run, definition: Definition, given: Given) -> Place:
 def wanted(observed: Observed, definition: Definition) -> frozenset[str]:
     """The ConfigMaps with outputs that something still to come may read, not looked at yet."""
     status = observed.run.status
-    if all(step.output_ref is None for step in status.steps):
+    if all(record.output_ref is None for step in status.steps for record in _records(step)):
         return frozenset()
-    refs = _refs(status, _read_by(definition, _to_come(observed.run, definition)))
+    read = _read_by(definition, _to_come(observed.run, definition))
+    ledger = of_status(status)
+    if ledger.next_step() is None and read is not None:
+        at_the_end = _named(_of_outputs(definition))
+        read = read | at_the_end if at_the_end is not None else None
+    refs = _refs(status, read)
     return frozenset(ref.name for ref in refs if ref.name not in observed.held)
 
 
@@ -124,18 +129,45 @@ def lost(
     definition: Definition, unit: UnitDef, ledger: Ledger, held: Mapping[str, Held | None]
 ) -> Problem | None:
     """Whether the unit reads an output that is gone or altered. Problem: OutputLost."""
-    read = _read_by(definition, [unit])
+    own = ledger.find(unit.unit) if unit.unit.role is Role.DO else None
+    if own is not None and own.output_ref is not None:
+        return _gone(unit.unit.name, own.output_ref, held)
+    return _lost(ledger, _read_by(definition, [unit]), held)
+
+
+def lost_to_outputs(
+    definition: Definition, ledger: Ledger, held: Mapping[str, Held | None]
+) -> Problem | None:
+    """The same of what the Workflow's outputs read."""
+    return _lost(ledger, _named(_of_outputs(definition)), held)
+
+
+def has_room(ledger: Ledger, outputs: Mapping[str, Json]) -> bool:
+    """Whether the outputs of the run have room beside those of its steps."""
+    used = sum(_size_in_status(record) for _, record in ledger.units())
+    return used + stored_size(dict(outputs)) <= names.MAX_INLINE_OUTPUTS_BYTES
+
+
+def _lost(
+    ledger: Ledger, read: frozenset[str] | None, held: Mapping[str, Held | None]
+) -> Problem | None:
     for step in ledger.steps:
-        ref = step.output_ref
-        own = unit.unit.role is Role.DO and unit.unit.step == step.id
-        if ref is None or not (own or read is None or step.id in read):
+        if read is not None and step.id not in read:
             continue
-        found = held.get(ref.name)
-        if found is None or not data.is_it(found, ref):
-            what = "is gone" if found is None else "is not what was written"
-            message = f"the output of step {step.id} {what}: ConfigMap {ref.name!r}"
-            return Problem(Reason.OUTPUT_LOST, message)
+        for record in _records(step):
+            gone = _gone(step.id, record.output_ref, held) if record.output_ref else None
+            if gone is not None:
+                return gone
     return None
+
+
+def _gone(name: str, ref: OutputRef, held: Mapping[str, Held | None]) -> Problem | None:
+    found = held.get(ref.name)
+    if found is not None and data.is_it(found, ref):
+        return None
+    what = "is gone" if found is None else "is not what was written"
+    message = f"the output of step {name} {what}: ConfigMap {ref.name!r}"
+    return Problem(Reason.OUTPUT_LOST, message)
 
 
 def keep(
@@ -165,57 +197,93 @@ def keep(
 
 
 def _to_come(run: Run, definition: Definition) -> Iterator[UnitDef]:
-    """The units that have not ended; undo and handler only where something has gone wrong, which is
-    written down before they start.
+    """The units that have not ended; undo and onFailure only where something has gone wrong, which
+    is written down before they start.
     """
     ledger = of_status(run.status)
-    trouble = ledger.first_failure() is not None or run.spec.desired_state.cancels
-    for unit in units_of(definition):
-        record = record_of(ledger, unit.unit)
-        ended = record is not None and record.state.terminal
-        if not ended and (trouble or unit.unit.role is Role.DO):
+    for unit in definition.steps:
+        step = ledger.step(unit.unit.step)
+        if step is None or not step.state.terminal:
+            yield unit
+    handlers = list(definition.finals)
+    if ledger.first_failure() is not None or run.spec.desired_state.cancels:
+        handlers += [*definition.undos.values(), *filter(None, [definition.handler])]
+    for unit in handlers:
+        record = ledger.find(unit.unit)
+        if record is None or not record.state.terminal:
             yield unit
 
 
 def _read_by(definition: Definition, units: Iterable[UnitDef]) -> frozenset[str] | None:
     """The steps whose outputs these units read; None: any, since a name is computed."""
-    found = set[str]()
+    found = frozenset[str]()
     for unit in units:
-        for ref in _references(definition, unit):
-            if ref.root == "output":
-                found.add(unit.unit.step)
-            if ref.root != "steps":
-                continue
-            if len(ref.parts) == 1:
-                return None
-            if len(ref.parts) == 2 or ref.parts[2] == "output":
-                found.add(str(ref.parts[1]))
+        of_steps = _named(_references(definition, unit))
+        if of_steps is None:
+            return None
+        own = any(ref.root == "output" for ref in ex.references(unit.input))
+        found |= of_steps | ({unit.unit.step} if own else frozenset())
+    return found
+
+
+def _named(references: Iterable[ex.Reference]) -> frozenset[str] | None:
+    found = set[str]()
+    for ref in references:
+        if ref.root != "steps":
+            continue
+        if len(ref.parts) == 1:
+            return None
+        if len(ref.parts) == 2 or ref.parts[2] == "output":
+            found.add(str(ref.parts[1]))
     return frozenset(found)
 
 
 def _references(definition: Definition, unit: UnitDef) -> Iterator[ex.Reference]:
     """What a unit's templates name; an undo sees the input of what it undoes, rendered anew."""
-    yield from ex.references(unit.input)
-    if unit.unit.role is Role.UNDO:
-        done = next(u for u in definition.steps if u.unit.step == unit.unit.step)
-        yield from ex.references(done.input)
+    for tree in (unit.input, unit.when, unit.items):
+        yield from ex.references(tree) if tree is not None else ()
+    done = definition.step(unit.unit.step) if unit.unit.role is Role.UNDO else None
+    if done is not None:
+        yield from _references(definition, done)
+
+
+def _of_outputs(definition: Definition) -> frozenset[ex.Reference]:
+    return ex.references(definition.outputs) if definition.outputs is not None else frozenset()
 
 
 def _refs(status: RunStatus, read: frozenset[str] | None) -> Iterator[OutputRef]:
     """Where the outputs of these steps are stored; and those that are about to be taken over."""
     for step in status.steps:
-        waits = step.taken_over is True and not step.state.terminal
-        if step.output_ref is not None and (waits or read is None or step.id in read):
-            yield step.output_ref
+        for record in _records(step):
+            waits = record.taken_over is True and not record.state.terminal
+            if record.output_ref is not None and (waits or read is None or step.id in read):
+                yield record.output_ref
+
+
+def _records(step: StepStatus) -> Iterator[UnitStatus]:
+    """What can hold an output of a step: it, or each of its items."""
+    yield step
+    yield from step.items or ()
 
 
 def _each(status: RunStatus, change: Callable[[Any], Any]) -> RunStatus:
     """The status with every record changed that can hold an output; the same where none was."""
-    steps = tuple(map(change, status.steps))
+    steps = tuple(_changed(step, change) for step in status.steps)
     handler = change(status.on_failure) if status.on_failure is not None else None
-    if handler is status.on_failure and all(map(is_, steps, status.steps)):
+    finals = tuple(map(change, status.finally_ or ())) or None
+    same = handler is status.on_failure and all(map(is_, finals or (), status.finally_ or ()))
+    if same and all(map(is_, steps, status.steps)):
         return status
-    return status.model_copy(update={"steps": steps, "on_failure": handler})
+    changes = {"steps": steps, "on_failure": handler, "finally_": finals}
+    return status.model_copy(update=changes)
+
+
+def _changed(step: StepStatus, change: Callable[[Any], Any]) -> StepStatus:
+    new: StepStatus = change(step)
+    items = tuple(map(change, step.items or ()))
+    if all(map(is_, items, step.items or ())):
+        return new
+    return new.model_copy(update={"items": items})
 
 
 def _filled(record: U, held: Mapping[str, Held | None]) -> U:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from workflow_do.api import conditions as cond
 from workflow_do.api.conditions import Condition, ConditionType
-from workflow_do.api.run import RunStatus, StepState, UnitStatus
+from workflow_do.api.run import RunStatus, UnitStatus
 from workflow_do.engine.identity import Role
-from workflow_do.engine.ledger import of_status, record_of
+from workflow_do.engine.ledger import of_status
 from workflow_do.engine.report import completed
 
 
@@ -27,13 +26,6 @@ class Note:
     message: str
 
 
-_NAMES: Final = {
-    Role.DO: "step {}",
-    Role.UNDO: "undo of step {}",
-    Role.ON_FAILURE: "onFailure",
-}
-
-
 def transitions(old: RunStatus, new: RunStatus) -> tuple[Note, ...]:
     """The Events of a change from `old` to `new`."""
     return tuple([*_start(old, new), *_units(old, new), *_end(old, new)])
@@ -44,7 +36,7 @@ def ended(old: RunStatus, new: RunStatus) -> tuple[tuple[str, ...], str | None]:
     before = of_status(old)
     states = []
     for unit, record in of_status(new).units():
-        known = record_of(before, unit)
+        known = before.find(unit)
         if record.state.terminal and not (known is not None and known.state.terminal):
             states.append(record.state.value)
     verdict = cond.find(new.conditions, ConditionType.SUCCEEDED)
@@ -58,20 +50,19 @@ def _start(old: RunStatus, new: RunStatus) -> Iterator[Note]:
 
 
 def _units(old: RunStatus, new: RunStatus) -> Iterator[Note]:
+    """One for each step and handler that failed; its items are told of with their step."""
     before = of_status(old)
     for unit, record in of_status(new).units():
-        known = record_of(before, unit)
-        was = known.state if known is not None else StepState.PENDING
-        if record.state is was:
-            continue
-        name = _NAMES[unit.role].format(unit.step)
-        yield from _unit(name, record)
+        if unit.item is None or unit.role is Role.UNDO:
+            yield from _unit(unit.place, before.find(unit), record)
+    for step in new.steps:
+        if step.items is not None:
+            yield from _unit(f"step {step.id}", before.step(step.id), step)
 
 
-def _unit(name: str, record: UnitStatus) -> Iterator[Note]:
-    state = record.state
-    if state.terminal and state is not StepState.SUCCEEDED:
-        yield Note("Warning", record.reason or state.value, f"{name}: {record.message or state}")
+def _unit(name: str, old: UnitStatus | None, new: UnitStatus) -> Iterator[Note]:
+    if new.state.bad and (old is None or old.state is not new.state):
+        yield Note("Warning", new.reason or new.state.value, f"{name}: {new.message or new.state}")
 
 
 def _end(old: RunStatus, new: RunStatus) -> Iterator[Note]:

@@ -29,7 +29,7 @@ from workflow_do.engine.facts import (
     parse_run,
     parse_status,
 )
-from workflow_do.engine.ledger import of_status
+from workflow_do.engine.ledger import newest_jobs, of_status
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.report import completed
 from workflow_do.engine.retention import EndedRun, ended_run, named_revisions
@@ -282,8 +282,7 @@ class Store:
         if status is None:
             record.ended = None
             return False
-        found = (unit.job_name for _, unit in of_status(status).units())
-        record.job_names = frozenset(name for name in found if name)
+        record.job_names = newest_jobs(of_status(status), record.key.name, record.key.uid)
         made_jobs = bool(record.job_names)
         record.ended = ended_run(raw, record.version, status, made_jobs=made_jobs)
         record.run = record.definition = None

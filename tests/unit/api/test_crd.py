@@ -117,7 +117,16 @@ def test_free_json_stands_nowhere_else() -> None:
         if node.get("x-kubernetes-preserve-unknown-fields")
     }
 
-    assert free == {"inputSchema", "outputSchema", "bodySchema", "input", "body", "output", "data"}
+    assert free == {
+        "inputSchema",
+        "outputSchema",
+        "bodySchema",
+        "input",
+        "body",
+        "output",
+        "outputs",
+        "data",
+    }
 
 
 def test_the_body_of_a_trigger_may_be_any_json() -> None:

@@ -220,7 +220,8 @@ TEXTS: Final = {
     },
     "Workflow": {
         "for people": {"spec.title", "spec.description", "spec.steps[].title"},
-        "ids of its own": {"spec.steps[].id"},
+        "ids of its own": {"spec.steps[].id", "spec.steps[].needs[]", "spec.finally[].id"},
+        "expressions over data": {"spec.steps[].when", "spec.steps[].forEach.items"},
     },
     "WorkflowRun": {
         "data": {"spec.trigger.headers{}", "spec.trigger.id", "spec.trigger.idempotencyKey"},

@@ -16,7 +16,13 @@ from workflow_do.api.reasons import Reason
 Node = dict[str, Any]
 ELSEWHERE = {"WorkflowRevision": ("spec.workflow", "spec.actions")}
 """Frozen copies of other kinds, whose own pages tell of them."""
-RECORDS = ("status.onFailure.", "status.steps[].compensation.")
+RECORDS = (
+    "status.onFailure.",
+    "status.finally[].",
+    "status.steps[].compensation.",
+    "status.steps[].items[].compensation.",
+    "status.steps[].items[].",
+)
 """Records of other units of work: their rows are those of a step's record."""
 BOUNDS = ("minimum", "maximum", "maxLength", "maxItems", "maxProperties")
 QUIET = {0, 1}

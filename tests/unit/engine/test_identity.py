@@ -55,6 +55,8 @@ MAY_CHANGE: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "spec.steps[].input": (INPUT, HASH),
         "spec.steps[].compensate.input": (),
         "spec.onFailure.input": (),
+        "spec.finally[].input": (),
+        "spec.outputs": (),
     },
     "WorkflowRun": {
         "spec.trigger.body": (INPUT, HASH),
@@ -89,6 +91,8 @@ def objects() -> dict[str, dict[str, Any]]:
     flow = workflow(step("a", **WHOLE), trigger={"type": "api", "bodySchema": {"type": "object"}})
     flow["spec"]["steps"][0]["compensate"] = {"action": "do-it", "input": {}}
     flow["spec"]["onFailure"] = {"action": "do-it", "input": {}}
+    flow["spec"]["finally"] = [{"id": "last", "action": "do-it", "input": {}}]
+    flow["spec"]["outputs"] = {}
     run = {"spec": {"trigger": {"type": "api", "body": {}, "headers": {}}}}
     return {"Action": act, "Workflow": flow, "WorkflowRun": run}
 

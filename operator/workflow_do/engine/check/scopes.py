@@ -123,6 +123,18 @@ def step_field(seen: Before) -> Field:
     return Field(shape, required=True)
 
 
+def before(id_: str, given: Shape, *, skips: bool, lenient: bool) -> Before:
+    """A step as those after it see it: it has ended, and maybe not well."""
+    if lenient:
+        why = f"`steps.{id_}.output` is null when that step has failed"
+        ended = tuple(state.value for state in StepState if state.terminal)
+        return Before(given, why, ended if skips else tuple(s for s in ended if s != "Skipped"))
+    if skips:
+        why = f"`steps.{id_}.output` is null when that step was skipped"
+        return Before(given, why, ("Succeeded", "Skipped"))
+    return Before(given)
+
+
 def maybe_not_run(id_: str, seen: Before) -> Before:
     """A step as a handler sees it: it may have failed, or never have begun."""
     return replace(

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflow_do.api.action import ActionSpec
-from workflow_do.api.workflow import Step, WorkflowSpec
+from workflow_do.api.workflow import OnError, Step, WorkflowSpec
 from workflow_do.engine.check import scopes
 from workflow_do.engine.check.finding import Finding, Severity, errors
 from workflow_do.engine.check.fit import fit
 from workflow_do.engine.check.form import read_form, twice
 from workflow_do.engine.check.places import Place
 from workflow_do.engine.check.reader import read_schema
-from workflow_do.engine.check.shape import ANY, OBJECT, Field, Shape, meet
+from workflow_do.engine.check.shape import ANY, OBJECT, Field, Shape, list_of, meet, nullable
 from workflow_do.engine.definition import action_names, define, define_action, undo_names
 from workflow_do.engine.expressions.places import nearest
+from workflow_do.engine.graph import Graph, GraphFault, build_graph
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.schemas import SchemaProblem, compile_schema
 
@@ -55,7 +56,12 @@ def check_workflow(
         return tuple(findings)
     walk = _Walk(spec, actions, complete)
     findings += [*twice([(f"steps[{i}].id", s.id) for i, s in enumerate(spec.steps)])]
-    findings += [*_reserved(spec), *walk.findings()]
+    findings += [*_reserved(spec), *_finals(spec)]
+    graph = build_graph(spec.steps)
+    if not isinstance(graph, GraphFault):
+        findings += walk.findings(graph)
+    elif graph.path.endswith("]"):  # of the ids it is told above
+        findings.append(Finding(graph.path, Severity.ERROR, graph.message, graph.cure))
     if not errors(findings):
         used = action_names(raw_spec) | undo_names(raw_spec, actions)
         unseen = frozenset() if complete else used - actions.keys()
@@ -74,6 +80,15 @@ def _reserved(spec: WorkflowSpec) -> Iterator[Finding]:
         if step.id == "trigger":
             message = "the step id `trigger` is reserved: it stands for what started the run"
             yield Finding(f"steps[{at}].id", Severity.ERROR, message, "choose another")
+
+
+def _finals(spec: WorkflowSpec) -> Iterator[Finding]:
+    taken = {step.id for step in spec.steps} | {"trigger"}
+    for at, final in enumerate(spec.finally_):
+        if final.id in taken:
+            message = f"the id `{final.id}` is taken"
+            yield Finding(f"finally[{at}].id", Severity.ERROR, message, "give it one of its own")
+        taken.add(final.id)
 
 
 def _schema(schema: Raw | None, path: str) -> tuple[Shape, list[Finding]]:
@@ -126,43 +141,80 @@ class _Walk:
         """The steps as handlers see them."""
         self._origins: dict[scopes.Path, str] = {("trigger", "body"): "trigger.bodySchema"}
 
-    def findings(self) -> list[Finding]:
+    def findings(self, graph: Graph) -> list[Finding]:
         """All of them, in the order of the Workflow."""
         body, found = _schema(self._spec.trigger.body_schema, "trigger.bodySchema")
         self._found += found
         ids = frozenset(step.id for step in self._spec.steps)
-        before: dict[str, Field] = {}
+        done: dict[str, Field] = {}
         for at, step in enumerate(self._spec.steps):
-            scope = scopes.step_scope(body, dict(before), ids, self._origins)
-            verb = self._verb(step.action, f"steps[{at}].action")
-            self._input(step.input, f"steps[{at}].input", scope, step.action, verb)
-            self._compensation(step, at, scope, verb)
-            seen = scopes.Before(verb.given if verb is not None else OBJECT)
-            before[step.id] = scopes.step_field(seen)
+            before = {id_: done[id_] for id_ in graph.before(at)}
+            scope = scopes.step_scope(body, before, ids, self._origins)
+            seen = self._step(step, f"steps[{at}]", scope)
+            done[step.id] = scopes.step_field(seen)
             self._origins["steps", step.id, "output"] = f"outputSchema of {step.action}"
             self._late[step.id] = scopes.step_field(scopes.maybe_not_run(step.id, seen))
-        self._handler(body, ids)
+        self._at_the_end(scopes.step_scope(body, self._late, ids, self._origins))
         return self._found
 
-    def _compensation(self, step: Step, at: int, scope: scopes.Scope, verb: _Verb | None) -> None:
+    def _compensation(self, step: Step, path: str, scope: scopes.Scope, verb: _Verb | None) -> None:
         """The step's own; that of its Action is checked with the Action."""
         own = step.compensate
         if own is None or own.action is None:
             return
         taken, given = (verb.taken, verb.given) if verb is not None else (OBJECT, OBJECT)
         more = {**scopes.undone(taken, given), "failure": scopes.failure()}
-        undo = self._verb(own.action, f"steps[{at}].compensate.action")
-        path = f"steps[{at}].compensate.input"
-        self._input(own.input or {}, path, scopes.with_roots(scope, more), own.action, undo)
+        undo = self._verb(own.action, f"{path}.compensate.action")
+        told = scopes.with_roots(scope, more)
+        self._input(own.input or {}, f"{path}.compensate.input", told, own.action, undo)
 
-    def _handler(self, body: Shape, ids: frozenset[str]) -> None:
+    def _step(self, step: Step, path: str, scope: scopes.Scope) -> scopes.Before:
+        """What is wrong with a step goes among the findings; gives it as those after it see it."""
+        if step.when is not None:
+            self._single(step.when, f"{path}.when", scope, "boolean", "true or false")
+        within = scope
+        if step.for_each is not None:
+            place = f"{path}.forEach.items"
+            found = self._single(step.for_each.items, place, scope, "array", "a list")
+            within = scopes.item_scope(scope, found.items if found.items is not None else ANY)
+        verb = self._verb(step.action, f"{path}.action")
+        self._input(step.input, f"{path}.input", within, step.action, verb)
+        self._compensation(step, path, within, verb)
+        given = verb.given if verb is not None else OBJECT
+        return scopes.before(
+            step.id,
+            list_of(given) if step.for_each is not None else given,
+            skips=step.when is not None,
+            lenient=step.on_error is OnError.CONTINUE,
+        )
+
+    def _single(self, text: str, path: str, scope: scopes.Scope, kind: str, word: str) -> Shape:
+        """A template of one expression that must give a certain kind."""
+        place = Place(scope)
+        shape = place.shape(text, path)
+        self._found += place.findings
+        if not place.findings and shape.kinds and kind not in shape.kinds:
+            told = " or ".join(sorted(shape.kinds))
+            message = f"it gives {told}, not {word}"
+            self._found.append(Finding(path, Severity.ERROR, message, f"give {word}"))
+        return shape
+
+    def _at_the_end(self, scope: scopes.Scope) -> None:
+        """Handlers, which see every step and the failure, and the outputs."""
         handler = self._spec.on_failure
-        if handler is None:
-            return
-        scope = scopes.step_scope(body, self._late, ids, self._origins)
-        scope = scopes.with_roots(scope, {"failure": scopes.failure()})
-        verb = self._verb(handler.action, "onFailure.action")
-        self._input(handler.input, "onFailure.input", scope, handler.action, verb)
+        if handler is not None:
+            told = scopes.with_roots(scope, {"failure": scopes.failure()})
+            verb = self._verb(handler.action, "onFailure.action")
+            self._input(handler.input, "onFailure.input", told, handler.action, verb)
+        for at, final in enumerate(self._spec.finally_):
+            perhaps = nullable(scopes.failure(), "`failure` is null where nothing failed")
+            told = scopes.with_roots(scope, {"failure": perhaps})
+            verb = self._verb(final.action, f"finally[{at}].action")
+            self._input(final.input, f"finally[{at}].input", told, final.action, verb)
+        if self._spec.outputs is not None:
+            place = Place(scope)
+            place.shape(dict(self._spec.outputs), "outputs")
+            self._found += place.findings
 
     def _input(
         self, value: Raw, path: str, scope: scopes.Scope, action: str, verb: _Verb | None

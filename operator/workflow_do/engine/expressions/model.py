@@ -12,7 +12,6 @@ from typing import Final, TypeAlias
 
 from workflow_do.engine.expressions.context import Context, Json
 
-MAX_TEMPLATE_CHARS: Final = 16 * 1024
 MAX_MESSAGE_CHARS: Final = 300
 MAX_TREE_DEPTH: Final = 64
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from workflow_do.api.names import MAX_TEMPLATE_CHARS
 from workflow_do.engine.expressions.builder import clip
 from workflow_do.engine.expressions.compiler import compile_expression
 from workflow_do.engine.expressions.context import Context, Failed, Json
 from workflow_do.engine.expressions.model import (
-    MAX_TEMPLATE_CHARS,
     MAX_TREE_DEPTH,
     Expression,
     Fields,

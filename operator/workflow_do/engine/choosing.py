@@ -1,0 +1,285 @@
+"""What starts next in a run, and whether anything is left to start.
+
+    steps .......... every one whose `needs` have ended; of a forEach so many items as may run
+    then undo ...... after a failure, or a cancel that asks for it: one after the other
+    then onFailure . once, when a step has failed for good and nobody cancelled the run
+    then finally ... one after the other, whatever happened
+
+Looks at the records only, in the order of the list, which is an order of the graph: one pass sees
+what a step that is skipped or taken over sets free. A round either changes records (skipped, list
+known, taken over, given up), which are written down before anything follows from them, or starts
+Jobs; never both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from workflow_do.api.base import Json
+from workflow_do.api.run import StepState, StepStatus, UnitStatus
+from workflow_do.engine import budget, fanout, inputs, limits, saga, starting, stored
+from workflow_do.engine.closing import give_up
+from workflow_do.engine.definition import Definition, UnitDef
+from workflow_do.engine.effects import Effect, MarkStarted
+from workflow_do.engine.facts import Observed, Run
+from workflow_do.engine.ledger import Ledger
+from workflow_do.engine.problem import Problem
+from workflow_do.engine.timestamps import earliest, stamp
+
+_MOST_AT_ONCE: Final = 50
+"""So many Jobs are asked for by one plan at most; the next plan goes on."""
+_WAITING: Final = (StepState.PENDING, StepState.RETRYING)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to start, or the records that changed instead; `over`: nothing is left to start."""
+
+    ledger: Ledger
+    effects: tuple[Effect, ...] = ()
+    look_at: datetime | None = None
+    over: bool = False
+
+
+def choose(
+    observed: Observed, definition: Definition, ledger: Ledger, live: bool, now: datetime
+) -> Choice:
+    """What starts next; `live`: something of the run is going on."""
+    run = observed.run
+    held = limits.paused(run) or run.deleting
+    if _steps_go_on(run, ledger):
+        if held:
+            return Choice(ledger)
+        return _Round(observed, definition, ledger, live, now).steps()
+    if live:
+        return Choice(ledger)
+    unit = _handler(run, definition, ledger)
+    if unit is None:
+        return Choice(ledger, over=True)
+    return Choice(ledger) if held else _Round(observed, definition, ledger, live, now).handler(unit)
+
+
+def _steps_go_on(run: Run, ledger: Ledger) -> bool:
+    if limits.cancelled(run) or ledger.first_failure() is not None:
+        return False
+    return ledger.next_step() is not None
+
+
+def _handler(run: Run, definition: Definition, ledger: Ledger) -> UnitDef | None:
+    """The undo or handler that is next; None at the end."""
+    undo = saga.next_undo(run, definition, ledger)
+    if undo is not None:
+        return undo
+    failed = ledger.first_failure() is not None
+    told = ledger.handler is not None and ledger.handler.state.terminal
+    if failed and not told and not limits.cancelled(run) and definition.handler is not None:
+        return definition.handler
+    ended = {f.id for f in ledger.finals if f.state.terminal}
+    return next((f for f in definition.finals if f.unit.step not in ended), None)
+
+
+def startable(run: Run, definition: Definition, ledger: Ledger) -> Iterator[UnitDef]:
+    """Whatever could start by the records, however the run has been asked to end since."""
+    over = 0
+    for at, unit in enumerate(definition.steps):
+        record = ledger.steps[at]
+        if record.state.terminal:
+            over |= 1 << at
+        elif not definition.graph.needs[at] & ~over:
+            yield from _units_of(unit, record)
+    undo = saga.next_undo(run, definition, ledger)
+    if undo is not None:
+        yield undo
+    told = ledger.handler is not None and ledger.handler.state.terminal
+    if ledger.first_failure() is not None and definition.handler is not None and not told:
+        yield definition.handler
+    ended = {f.id for f in ledger.finals if f.state.terminal}
+    yield from [f for f in definition.finals if f.unit.step not in ended][:1]
+
+
+def _units_of(unit: UnitDef, record: StepStatus) -> Iterator[UnitDef]:
+    if unit.items is None:
+        if record.state in _WAITING:
+            yield unit
+        return
+    if record.state is StepState.RUNNING:  # before that its list is not known
+        waiting = [at for at, i in enumerate(record.items or ()) if i.state in _WAITING]
+        yield from (unit.of_item(at) for at in waiting[: unit.max_parallel])
+
+
+class _Round:
+    """One pass over what may start. `now` stands still during it."""
+
+    def __init__(
+        self,
+        observed: Observed,
+        definition: Definition,
+        ledger: Ledger,
+        live: bool,
+        now: datetime,
+    ) -> None:
+        self._observed = observed
+        self._run = observed.run
+        self._definition = definition
+        self._before = self._ledger = ledger
+        self._live = live
+        self._now = now
+        self._effects: list[Effect] = []
+        self._look_at: datetime | None = None
+        self._room: int | None = None
+        self._seq = ledger.next_seq()
+
+    def steps(self) -> Choice:
+        """Every step that waits for nothing any more; the pass ends at the first that fails."""
+        over = 0
+        for at, unit in enumerate(self._definition.steps):
+            if not (
+                self._ledger.steps[at].state.terminal or self._definition.graph.needs[at] & ~over
+            ):
+                self._step(unit, self._ledger.steps[at])
+                if self._ledger is not self._before and self._ledger.first_failure() is not None:
+                    break
+            if self._ledger.steps[at].state.terminal:
+                over |= 1 << at
+        return self._choice()
+
+    def handler(self, unit: UnitDef) -> Choice:
+        """A handler: its next try, or why there is none."""
+        self._begin(unit, self._ledger.find(unit.unit), self._scope(unit), None)
+        return self._choice()
+
+    def _choice(self) -> Choice:
+        if self._ledger is not self._before:
+            return Choice(self._ledger)
+        if MarkStarted() in self._effects:
+            return Choice(self._ledger, (MarkStarted(),))
+        return Choice(self._ledger, tuple(self._effects), self._look_at)
+
+    def _step(self, unit: UnitDef, record: StepStatus) -> None:
+        if record.state not in _WAITING and unit.items is None:
+            return
+        if len(self._effects) >= _MOST_AT_ONCE:
+            return
+        if record.state is StepState.PENDING:
+            scope = self._scope(unit)
+            if not self._may_begin(unit, record, scope):
+                return
+            if unit.items is not None:
+                self._open_items(unit, record, scope)
+                return
+        else:
+            scope = self._scope(unit)
+        if unit.items is not None:
+            self._items(unit, record, scope)
+        else:
+            self._begin(unit, record, scope, record.start_time)
+
+    def _may_begin(self, unit: UnitDef, record: StepStatus, scope: Mapping[str, Json]) -> bool:
+        """Whether it is not too late, and `when` says so; if not, the step ends here."""
+        late = limits.too_late(self._run, self._definition, unit, None, self._now)
+        if late is not None:
+            self._give_up(unit, record, Problem(late.reason, late.message))
+            return False
+        wanted = inputs.decide(unit, scope)
+        if isinstance(wanted, Problem):
+            self._give_up(unit, record, wanted)
+            return False
+        if not wanted:
+            self._ledger = self._ledger.update(unit, **_skipped(self._now))
+        return wanted
+
+    def _open_items(self, unit: UnitDef, record: StepStatus, scope: Mapping[str, Json]) -> None:
+        """The list of a forEach is known from here on: a record for each of its items."""
+        items = inputs.list_items(unit, scope)
+        if isinstance(items, Problem):
+            self._give_up(unit, record, items)
+            return
+        if not self._reserve(unit, budget.items_need(record, len(items), self._definition.undos)):
+            return
+        self._ledger = self._ledger.put(fanout.opened(record, len(items), self._now))
+
+    def _items(self, unit: UnitDef, record: StepStatus, scope: Mapping[str, Json]) -> None:
+        records = record.items or ()
+        free = unit.max_parallel - sum(1 for i in records if i.state is StepState.RUNNING)
+        waiting = [at for at, item in enumerate(records) if item.state in _WAITING]
+        if free <= 0 or not waiting:
+            return
+        items = inputs.list_items(unit, scope)
+        values = items if isinstance(items, list) else []
+        for at in waiting:
+            if free <= 0 or len(self._effects) >= _MOST_AT_ONCE:
+                return
+            one = unit.of_item(at)
+            if at >= len(values):  # never seen; a list that changes has no safe meaning
+                self._give_up(one, records[at], fanout.CHANGED)
+                return
+            made = len(self._effects)
+            within = {**scope, "item": values[at], "index": at}
+            self._begin(one, records[at], within, record.start_time)
+            free -= len(self._effects) - made
+            if self._ledger.first_failure() is not None:
+                return
+
+    def _begin(
+        self,
+        unit: UnitDef,
+        record: UnitStatus | None,
+        scope: Mapping[str, Json],
+        since: str | None,
+    ) -> None:
+        """The next try of a unit whose step began at `since`, when it is due and may be."""
+        late = limits.too_late(self._run, self._definition, unit, since, self._now)
+        if late is not None:
+            self._give_up(unit, record, Problem(late.reason, late.message))
+            return
+        gone = stored.lost(self._definition, unit, self._ledger, self._observed.held)
+        if gone is not None:
+            self._give_up(unit, record, gone)
+            return
+        wanted = starting.Wanted(
+            unit, record, self._seq, starting.epoch_of(self._ledger, unit), scope
+        )
+        started = starting.start(self._observed, self._definition, self._ledger, wanted, self._now)
+        if isinstance(started, Problem):
+            self._give_up(unit, record, started)
+        elif isinstance(started, datetime):
+            limit = limits.limit_of(self._run, self._definition, unit, since)
+            self._look_at = earliest(self._look_at, started, limit)
+        elif isinstance(started, dict):
+            self._ledger = self._ledger.update(unit, **started)
+            self._seq += 1
+        elif self._reserve(unit, budget.need_of(unit.unit, record, self._definition.undos)):
+            self._effects.append(started)
+            self._seq += 1
+
+    def _reserve(self, unit: UnitDef, size: int) -> bool:
+        """Whether there is room for the record; without it the unit waits for others, or ends."""
+        if size == 0:
+            return True
+        if self._room is None:
+            self._room = budget.room(self._ledger, self._definition.undos)
+        if size <= self._room:
+            self._room -= size
+            return True
+        if not (self._live or self._effects):
+            record = self._ledger.step(unit.unit.step)
+            self._give_up(unit, record, budget.too_large(size, self._room))
+        return False
+
+    def _give_up(self, unit: UnitDef, record: UnitStatus | None, why: Problem) -> None:
+        """The unit ends without another try."""
+        why = saga.explain(self._ledger, unit, why)
+        prior = record.prior_state if record is not None else None
+        changes = give_up(prior, why.reason, why.message, self._now)
+        self._ledger = self._ledger.update(unit, **changes)
+
+    def _scope(self, unit: UnitDef) -> dict[str, Json]:
+        return inputs.scope(self._definition, unit, self._run, self._ledger)
+
+
+def _skipped(now: datetime) -> dict[str, Any]:
+    kept_none = dict.fromkeys(("output", "taken_over", "items"))
+    return {"state": StepState.SKIPPED, "completion_time": stamp(now), **kept_none}
