@@ -57,7 +57,7 @@ def close(ledger: Ledger, this: Closing, run_uid: str, now: datetime) -> Ledger:
     if this.unit.unit.item is not None:
         ended["stop_reason"] = None  # its record is small, and the reason says the same
     if verdict.state is StepState.SUCCEEDED:
-        return ledger.update(this.unit, **ended, **_success(verdict, this.ref, now))
+        return ledger.update(this.unit, **{**ended, **_success(verdict, this.ref, now)})
     ended |= {
         "reason": verdict.reason.value if verdict.reason is not None else None,
         "message": _message(this.record, verdict),

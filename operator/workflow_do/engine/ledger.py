@@ -53,11 +53,14 @@ _ROLES: Final = frozenset(role.value for role in Role)
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The records of all units. `places` says where each step stands in `steps`."""
+    """The records of all units. `first` is the step that is on record as the one that ended the
+    run; `places` says where each step stands in `steps`.
+    """
 
     steps: tuple[StepStatus, ...]
     handler: HandlerStatus | None = None
     finals: tuple[FinallyStatus, ...] = ()
+    first: str | None = field(default=None, compare=False)
     places: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -124,6 +127,9 @@ class Ledger:
 
         One that the run may go on without is none; an item that failed for good is, at once.
         """
+        known = self.step(self.first) if self.first is not None else None
+        if known is not None:
+            return known
         bad = [step for step in self.steps if has_failed(step)]
         return min(bad, key=lambda s: _failed_at(s) or "~", default=None)
 
@@ -250,7 +256,9 @@ def _kept(before: StepStatus | ItemStatus, alike: bool) -> dict[str, Any]:
 
 def of_status(status: RunStatus) -> Ledger:
     """The ledger as last written."""
-    return Ledger(status.steps, status.on_failure, status.finally_ or ())
+    named = (step for step in status.steps if step.id == status.current_step)
+    first = next((step.id for step in named if has_failed(step)), None)
+    return Ledger(status.steps, status.on_failure, status.finally_ or (), first)
 
 
 def fold(ledger: Ledger, run: Run, definition: Definition, jobs: tuple[JobFact, ...]) -> Ledger:
