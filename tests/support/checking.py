@@ -73,6 +73,11 @@ ACTIONS: dict[str, Raw] = {
         },
         "open-input": {"inputSchema": {"type": "object", "properties": {"a": _TEXT}}},
         "anything": {},
+        "charge": {
+            "outputSchema": closed("id", id=_TEXT),
+            "compensate": {"action": "refund", "input": {"amount": "{{ output.id }}"}},
+        },
+        "refund": {"inputSchema": closed("amount", amount={"type": "integer"})},
         "broken": {"inputSchema": {"type": "strin"}},
     }.items()
 }

@@ -89,6 +89,8 @@ def _violation(details: ErrorDetails, model: type[BaseModel] | None, values: boo
         return Violation(path, "required")
     tell = _TELL.get(kind)
     right = tell(details.get("ctx", {})) if tell is not None else details["msg"]
+    if kind in ("too_long", "too_short"):
+        return Violation(path, f"must have {right}, not {details['ctx']['actual_length']:,}")
     shown = _shown(value, loc) if values else kind_of(value)
     return Violation(path, f"must be {right}, not {shown}", _cure(kind, value))
 

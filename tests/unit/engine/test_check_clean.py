@@ -133,6 +133,69 @@ CLEAN: dict[str, dict[str, Any]] = {
     "state": flow(MAKE, use("steps.make.state == 'Succeeded'")),
     "braces-as-text": flow(use("'{{'")),
     "fromjson": flow(use("(trigger.body.email | fromjson).anything.at[0].all")),
+    "needs": flow(
+        MAKE,
+        {**step("b", "anything", x="{{ steps.make.output.userId }}"), "needs": ["make"]},
+        {**step("c", "anything", x="{{ steps.make.output.userId }}"), "needs": ["make"]},
+        {
+            **step("d", "anything", x="{{ steps.b.state }}{{ steps.make.output.userId }}"),
+            "needs": ["b", "c"],
+        },
+    ),
+    "when": flow({**MAKE, "when": "{{ trigger.body.age >= 18 and trigger.body.colour == 'red' }}"}),
+    "when-asks": flow(
+        {**use("trigger.body.note | upper"), "when": "{{ trigger.body.note is defined }}"}
+    ),
+    "when-asks-for-null": flow(
+        {**use("trigger.body.ref | upper"), "when": "{{ trigger.body.ref != none }}"}
+    ),
+    "when-asks-the-state": flow(
+        {**MAKE, "when": "{{ trigger.body.age > 18 }}"},
+        {
+            **step("sync", "add-to-crm", userId="{{ steps.make.output.userId }}",
+                   email="{{ trigger.body.email }}"),
+            "when": "{{ steps.make.state == 'Succeeded' }}",
+        },
+    ),
+    "skipped-with-default": flow(
+        {**MAKE, "when": "{{ trigger.body.age > 18 }}"},
+        use("steps.make.output.userId | default('none')"),
+        use("steps.make.output | default({})") | {"id": "two"},
+        use("steps.make.state == 'Skipped'") | {"id": "three"},
+    ),
+    "continued-with-default": flow(
+        {**MAKE, "onError": "Continue"},
+        use("steps.make.output.userId if steps.make.state == 'Succeeded' else 'none'"),
+    ),
+    "for-each": flow(
+        {
+            **step("each", "take-all", title="{{ item.sku | default('-') }}", n="{{ index + 1 }}"),
+            "forEach": {"items": "{{ trigger.body.lines }}"},
+        },
+        use("steps.each.output | length"),
+    ),
+    "for-each-output": flow(
+        {**MAKE, "forEach": {"items": "{{ [1, 2] }}"}},
+        use("steps.make.output | map(attribute='userId') | join(',')"),
+        use("steps.make.output[0].userId") | {"id": "two"},
+    ),
+    "finally": flow(
+        MAKE,
+        **{
+            "finally": [
+                step("tidy", "anything", x="{{ steps.make.output.userId | default('none') }}"),
+                step("tell", "anything", x="{{ failure.reason | default('fine') }}"),
+            ]
+        },
+    ),
+    "outputs": flow(
+        MAKE,
+        outputs={"userId": "{{ steps.make.output.userId }}", "n": "{{ trigger.body.age + 1 }}"},
+    ),
+    "outputs-of-a-skipped-step": flow(
+        {**MAKE, "when": "{{ trigger.body.age > 18 }}"},
+        outputs={"userId": "{{ steps.make.output.userId | default(none) }}"},
+    ),
     "handler": flow(
         MAKE,
         onFailure={

@@ -31,6 +31,16 @@ def expr(text: str) -> list[dict[str, Any]]:
     ]
 
 
+def undone(amount: Any, **more: Any) -> list[dict[str, Any]]:
+    """A step with an undo of its own."""
+    undo = {"action": "refund", "input": {"amount": amount, **more}}
+    return [{**step("pay", "charge"), "compensate": undo}]
+
+
+def use(text: str) -> dict[str, Any]:
+    return step("use", "anything", x="{{ " + text + " }}")
+
+
 U = "steps[1].input.userId"
 X = "steps[1].input.x"
 
@@ -194,6 +204,58 @@ CASES: dict[str, tuple[list[dict[str, Any]], str, str, str]] = {
                              "it is a mapping, not a string"),
     "result-of-map": (alone("take-all", tags="{{ trigger.body.lines | map(attribute='price') }}"),
                       "steps[0].input.tags[]", E, "it is a number, not a string"),
+    # -- undo
+    "undo-of-the-action": (alone("charge"), "steps[0].action", E,
+                           "in the Action `charge`, compensate.input.amount: it is a string, not"),
+    "undo-field": (undone("{{ output.idd }}"), "steps[0].compensate.input.amount", E,
+                   "`output` has no `idd` (did you mean `id`?)"),
+    "undo-type": (undone("{{ output.id }}"), "steps[0].compensate.input.amount", E,
+                  "it is a string, not an integer (inputSchema of refund)"),
+    "undo-of-a-later-step": (undone("{{ steps.other.output }}"), "steps[0].compensate.input.amount",
+                             E, "there is no step `other`"),
+    "undo-surplus": (undone(5, why="x"), "steps[0].compensate.input.why", E, "`why` is not taken"),
+    # -- the grammar of steps
+    "needs-not-before": (
+        [step("a", "create-user", email="a@example.com"),
+         {**use("steps.a.output.userId"), "needs": ["trigger"]}],
+        X, E, "the step `a` does not come before this one",
+    ),
+    "needs-unknown": ([step("a", "anything"), {**use("1"), "needs": ["b"]}], "steps[1].needs[0]", E,
+                      "b"),
+    "needs-later": ([{**use("1"), "needs": ["b"]}, step("b", "anything")], "steps[0].needs[0]", E,
+                    "b"),
+    "when-not-boolean": ([{**use("1"), "when": "{{ trigger.body.email }}"}], "steps[0].when", E,
+                         "it is a string, not true or false"),
+    "when-maybe-not-boolean": ([{**use("1"), "when": "{{ trigger.body.age and true }}"}],
+                               "steps[0].when", W, "it may be a boolean or an integer, not true"),
+    "when-field": ([{**use("1"), "when": "{{ trigger.body.agee > 1 }}"}], "steps[0].when", E,
+                   "has no `agee` (did you mean `age`?)"),
+    "when-itself": ([{**use("1"), "when": "{{ steps.use.state == 'x' }}"}], "steps[0].when", E,
+                    "does not come before"),
+    "for-each-not-a-list": ([{**use("1"), "forEach": {"items": "{{ trigger.body.email }}"}}],
+                            "steps[0].forEach.items", E, "it is a string, not a list"),
+    "for-each-field": ([{**use("item.prize"), "forEach": {"items": "{{ trigger.body.lines }}"}}],
+                       "steps[0].input.x", E, "`item` has no `prize` (did you mean `price`?)"),
+    "for-each-type": (
+        [{**step("a", "take-all", n="{{ item }}"), "forEach": {"items": "{{ ['x'] }}"}}],
+        "steps[0].input.n", E, 'it is "x", a string, not an integer'),
+    "for-each-output-is-a-list": (
+        [{**step("make", "create-user", email="a@example.com"),
+          "forEach": {"items": "{{ [1] }}"}}, use("steps.make.output.userId")],
+        X, E, "is a list and has no `userId`; take an item"),
+    "skipped-without-default": (
+        [{**step("make", "create-user", email="a@example.com"),
+          "when": "{{ trigger.body.age > 1 }}"}, use("steps.make.output.userId")],
+        X, W, "`steps.make.output` is null when that step was skipped"),
+    "continued-without-default": (
+        [{**step("make", "create-user", email="a@example.com"), "onError": "Continue"},
+         use("steps.make.output.userId")],
+        X, W, "`steps.make.output` is null when that step has failed"),
+    "skipped-as-a-whole": (
+        [{**step("make", "create-user", email="a@example.com"),
+          "when": "{{ trigger.body.age > 1 }}"},
+         step("a", "take-all", home="{{ steps.make.output }}")],
+        "steps[1].input.home", W, "is null when that step was skipped"),
     # -- Actions, ids
     "action-unknown": (alone("crate-user"), "steps[0].action", E,
                        "there is no Action `crate-user` (did you mean `create-user`?); apply it"),
@@ -210,6 +272,47 @@ def test_a_mistake_is_found(
     steps: list[dict[str, Any]], path: str, severity: str, words: str
 ) -> None:
     found = check(flow(*steps))
+    fitting = [f for f in found if f.path == path and words in str(f)]
+    assert fitting, [str(f) for f in found]
+    assert fitting[0].severity == severity
+
+
+ENDS: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "handler-null": (
+        {"onFailure": step("", "anything", x="{{ steps.make.output.userId }}")},
+        "onFailure.input.x", W, "is null when that step has not succeeded"),
+    "handler-failure-field": ({"onFailure": step("", "anything", x="{{ failure.why }}")},
+                              "onFailure.input.x", E, "`failure` has no `why`"),
+    "handler-exit-code": ({"onFailure": step("", "take-all", n="{{ failure.exitCode }}")},
+                          "onFailure.input.n", W, "only a program that has ended has an exit"),
+    "handler-input": ({"onFailure": step("", "add-to-crm")}, "onFailure.input", E, "is missing"),
+    "handler-action": ({"onFailure": {"action": "nobody"}}, "onFailure.action", E, "no Action"),
+    "finally-failure": ({"finally": [step("z", "anything", x="{{ failure.reason }}")]},
+                        "finally[0].input.x", W, "`failure` is null where nothing failed"),
+    "finally-id": ({"finally": [step("make", "anything")]}, "finally[0].id", E, "is taken"),
+    "finally-input": ({"finally": [step("z", "take-all", n="x")]}, "finally[0].input.n", E,
+                      "not an integer"),
+    "outputs-field": ({"outputs": {"id": "{{ steps.make.output.userid }}"}}, "outputs.id", E,
+                      "has no `userid` (did you mean `userId`?)"),
+    "outputs-failure": ({"outputs": {"id": "{{ failure.reason }}"}}, "outputs.id", E,
+                        "`failure` is not defined here"),
+    "trigger-schema": ({"trigger": {"bodySchema": {"type": "strin"}}}, "trigger.bodySchema.type", E,
+                       "must be array"),
+    "field": ({"stepps": 1}, "stepps", E, "no such field (did you mean steps?)"),
+    "field-and-type": ({"stepps": 1, "finally": [step("z", "take-all", n="x")]},
+                       "finally[0].input.n", E, "not an integer"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "path", "severity", "words"), ENDS.values(), ids=ENDS)
+def test_a_mistake_at_the_end_is_found(
+    changes: dict[str, Any], path: str, severity: str, words: str
+) -> None:
+    parts = {k: {n: v for n, v in p.items() if v != ""} if k == "onFailure" else p
+             for k, p in changes.items()}  # fmt: skip
+    if "onFailure" in parts:
+        parts["onFailure"].pop("id", None)
+    found = check({**flow(step("make", "create-user", email="a@example.com")), **parts})
     fitting = [f for f in found if f.path == path and words in str(f)]
     assert fitting, [str(f) for f in found]
     assert fitting[0].severity == severity

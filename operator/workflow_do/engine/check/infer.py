@@ -187,7 +187,12 @@ def _compare_pair(inference: Inference, op: str, left: Shape, right: Shape) -> N
 
 
 def _never_equal(left: Shape, right: Shape) -> bool:
-    """Whether a comparison with a constant cannot be true. Two open sides may always be equal."""
+    """Whether a comparison with a constant cannot be true. Two open sides may always be equal.
+
+    Null is asked about to be safe, also where it cannot be.
+    """
+    if {"null"} in (left.kinds, right.kinds):
+        return False
     kinds = [s.kinds | (NUMBER if s.kinds & NUMBER else frozenset()) for s in (left, right)]
     if not kinds[0] & kinds[1]:
         return True

@@ -13,7 +13,7 @@ from typing import Final
 from workflow_do.engine.check.finding import Severity
 from workflow_do.engine.check.guards import Guards
 from workflow_do.engine.check.scopes import Path, Scope
-from workflow_do.engine.check.shape import ANY, NEVER, Openness, Shape, words
+from workflow_do.engine.check.shape import ANY, NEVER, Openness, Shape, not_null, words
 from workflow_do.engine.expressions.places import nearest
 
 _MAX_NAMED: Final = 8
@@ -48,7 +48,8 @@ class Lookup:
         if name == "steps" and keys and keys[0] not in shape.fields and isinstance(keys[0], str):
             self._no_step(keys[0], shape)
             return ANY
-        return self.inside(shape, keys, (name,))
+        found = self.inside(shape, keys, (name,))
+        return not_null(found) if self._asked.covers((name, *keys)) else found
 
     def inside(self, shape: Shape, keys: Sequence[str | int], at: Path = ()) -> Shape:
         """What stands under the keys of a shape; `at` is its own path, if it has one."""

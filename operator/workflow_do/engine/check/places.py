@@ -95,6 +95,21 @@ class Place:
             self._add(Issue(Severity.WARNING, f"{why}, and null cannot stand in text", cure), path)
 
 
+def asked_by(condition: str) -> guards.Guards:
+    """What a condition (`when`) asks about, for what is rendered only if it is true."""
+    try:
+        root = ex.parse(condition).root
+    except ex.TemplateProblem:
+        return guards.NONE
+    if not isinstance(root, ex.Template):
+        return guards.NONE
+    known = guards.NONE
+    for part in root.parts:
+        if isinstance(part, Expression):
+            known |= guards.of(parse_expression(part.source, ""))
+    return known
+
+
 def expect(shape: Shape, kinds: frozenset[str], wanted: str, path: str) -> list[Finding]:
     """What a field of ours (`when`, `forEach`) takes of a template."""
     if shape.impossible or shape.unknown or shape.kinds <= kinds:

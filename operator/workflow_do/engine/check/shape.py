@@ -139,7 +139,9 @@ def nullable(shape: Shape, note: str) -> Shape:
 
 
 def not_null(shape: Shape) -> Shape:
-    """The shape without null."""
+    """The shape without null; what is unknown stays so."""
+    if shape.unknown:
+        return replace(shape, note="")
     values = shape.values
     if values is not None:
         values = tuple(v for v in values if v is not None)

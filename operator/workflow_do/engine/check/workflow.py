@@ -12,11 +12,11 @@ from typing import Any
 
 from workflow_do.api.action import ActionSpec
 from workflow_do.api.workflow import OnError, Step, WorkflowSpec
-from workflow_do.engine.check import scopes
+from workflow_do.engine.check import guards, scopes
 from workflow_do.engine.check.finding import Finding, Severity, errors
 from workflow_do.engine.check.fit import fit
 from workflow_do.engine.check.form import read_form, twice
-from workflow_do.engine.check.places import Place
+from workflow_do.engine.check.places import Place, asked_by, expect
 from workflow_do.engine.check.reader import read_schema
 from workflow_do.engine.check.shape import ANY, OBJECT, Field, Shape, list_of, meet, nullable
 from workflow_do.engine.definition import action_names, define, define_action, undo_names
@@ -137,6 +137,8 @@ class _Walk:
         self._complete = complete
         self._verbs: dict[str, _Verb | None] = {}
         self._found: list[Finding] = []
+        self._undone: set[str] = set()
+        """Actions whose own compensation has been checked."""
         self._late: dict[str, Field] = {}
         """The steps as handlers see them."""
         self._origins: dict[scopes.Path, str] = {("trigger", "body"): "trigger.bodySchema"}
@@ -155,11 +157,14 @@ class _Walk:
             self._origins["steps", step.id, "output"] = f"outputSchema of {step.action}"
             self._late[step.id] = scopes.step_field(scopes.maybe_not_run(step.id, seen))
         self._at_the_end(scopes.step_scope(body, self._late, ids, self._origins))
+        self._outputs(scopes.step_scope(body, done, ids, self._origins))
         return self._found
 
     def _compensation(self, step: Step, path: str, scope: scopes.Scope, verb: _Verb | None) -> None:
-        """The step's own; that of its Action is checked with the Action."""
+        """The step's own, else that of its Action."""
         own = step.compensate
+        if own is None:
+            self._default_undo(step.action, f"{path}.action", verb)
         if own is None or own.action is None:
             return
         taken, given = (verb.taken, verb.given) if verb is not None else (OBJECT, OBJECT)
@@ -168,17 +173,37 @@ class _Walk:
         told = scopes.with_roots(scope, more)
         self._input(own.input or {}, f"{path}.compensate.input", told, own.action, undo)
 
+    def _default_undo(self, name: str, path: str, verb: _Verb | None) -> None:
+        """Whether the compensation of an Action fits the Action that it names; told once."""
+        undo = self._actions.get(name, {}).get("compensate")
+        if verb is None or not isinstance(undo, Mapping) or name in self._undone:
+            return
+        self._undone.add(name)
+        action = str(undo.get("action"))
+        other = self._verb(action, path)
+        if other is None:
+            return
+        value = undo.get("input")
+        # What is wrong in its templates is told with the Action.
+        place = Place(scopes.undo_scope(verb.taken, verb.given))
+        given = place.shape(dict(value) if isinstance(value, Mapping) else {}, "compensate.input")
+        for found in fit(given, other.taken, "compensate.input", f"inputSchema of {action}"):
+            message = f"in the Action `{name}`, {found.path}: {found.message}"
+            self._found.append(Finding(path, found.severity, message, found.cure))
+
     def _step(self, step: Step, path: str, scope: scopes.Scope) -> scopes.Before:
         """What is wrong with a step goes among the findings; gives it as those after it see it."""
+        known = guards.NONE
         if step.when is not None:
             self._single(step.when, f"{path}.when", scope, "boolean", "true or false")
+            known = asked_by(step.when)
         within = scope
         if step.for_each is not None:
             place = f"{path}.forEach.items"
-            found = self._single(step.for_each.items, place, scope, "array", "a list")
+            found = self._single(step.for_each.items, place, scope, "array", "a list", known)
             within = scopes.item_scope(scope, found.items if found.items is not None else ANY)
         verb = self._verb(step.action, f"{path}.action")
-        self._input(step.input, f"{path}.input", within, step.action, verb)
+        self._input(step.input, f"{path}.input", within, step.action, verb, known)
         self._compensation(step, path, within, verb)
         given = verb.given if verb is not None else OBJECT
         return scopes.before(
@@ -188,19 +213,25 @@ class _Walk:
             lenient=step.on_error is OnError.CONTINUE,
         )
 
-    def _single(self, text: str, path: str, scope: scopes.Scope, kind: str, word: str) -> Shape:
+    def _single(
+        self,
+        text: str,
+        path: str,
+        scope: scopes.Scope,
+        kind: str,
+        word: str,
+        known: guards.Guards = guards.NONE,
+    ) -> Shape:
         """A template of one expression that must give a certain kind."""
-        place = Place(scope)
+        place = Place(scope, known)
         shape = place.shape(text, path)
         self._found += place.findings
-        if not place.findings and shape.kinds and kind not in shape.kinds:
-            told = " or ".join(sorted(shape.kinds))
-            message = f"it gives {told}, not {word}"
-            self._found.append(Finding(path, Severity.ERROR, message, f"give {word}"))
+        if not errors(place.findings):
+            self._found += expect(shape, frozenset({kind}), word, path)
         return shape
 
     def _at_the_end(self, scope: scopes.Scope) -> None:
-        """Handlers, which see every step and the failure, and the outputs."""
+        """Handlers, which see every step, whatever became of it, and the failure."""
         handler = self._spec.on_failure
         if handler is not None:
             told = scopes.with_roots(scope, {"failure": scopes.failure()})
@@ -211,15 +242,24 @@ class _Walk:
             told = scopes.with_roots(scope, {"failure": perhaps})
             verb = self._verb(final.action, f"finally[{at}].action")
             self._input(final.input, f"finally[{at}].input", told, final.action, verb)
+
+    def _outputs(self, scope: scopes.Scope) -> None:
+        """Rendered when every step has ended well, was skipped, or failed and was continued."""
         if self._spec.outputs is not None:
             place = Place(scope)
             place.shape(dict(self._spec.outputs), "outputs")
             self._found += place.findings
 
     def _input(
-        self, value: Raw, path: str, scope: scopes.Scope, action: str, verb: _Verb | None
+        self,
+        value: Raw,
+        path: str,
+        scope: scopes.Scope,
+        action: str,
+        verb: _Verb | None,
+        known: guards.Guards = guards.NONE,
     ) -> None:
-        place = Place(scope)
+        place = Place(scope, known)
         given = place.shape(dict(value), path)
         self._found += place.findings
         if verb is not None:
