@@ -285,8 +285,10 @@ class World:
     def ends(
         self, output: str = "", code: int = 0, reason: str = "", job: Raw | None = None
     ) -> Raw:
-        """The container has ended, now."""
+        """The container has ended, now; a bad end is judged only once its Pod's phase shows."""
         name = reason or ("Error" if code else "Completed")
+        if code:
+            self.pod(job, phase="Failed")
         return self.container(
             job,
             terminated={

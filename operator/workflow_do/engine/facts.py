@@ -34,14 +34,17 @@ from workflow_do.api.reasons import Reason
 from workflow_do.api.run import RunSpec, RunStatus
 from workflow_do.engine.definition import Definition
 from workflow_do.engine.held import Held
+from workflow_do.engine.nesting import is_deep
 from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.problem import Problem, describe
+from workflow_do.engine.rawconditions import changed_at, true_conditions, unschedulable
 
 Raw = Mapping[str, Any]
 
 MAX_NESTING: Final = 150
 """Levels of a run's spec or status; more than an output or an expression can make."""
 
+_COUNTS: Final = ("active", "ready", "succeeded", "failed", "terminating")
 _MADE_BY_JOB: Final = "batch.kubernetes.io/controller-uid"
 
 
@@ -85,6 +88,7 @@ class JobFact:
     finished: bool = False
     deleting: bool = False
     item: int | None = None
+    had_pod: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,11 @@ class ContainerFact:
 
 @dataclass(frozen=True, slots=True)
 class PodFact:
-    """A Pod of a Job of the run. `grace` is what its deletion granted, in seconds."""
+    """A Pod of a Job of the run. `grace` is what its deletion granted, in seconds.
+
+    `disrupted` tells why and `disrupted_at` when it was to make way; an `orphan` names no owner
+    but is labelled as the Job's: who deletes a Job can leave its Pod behind.
+    """
 
     name: str
     uid: str
@@ -122,6 +130,8 @@ class PodFact:
     grace: int = 0
     deadline: int | None = None
     disrupted: str = ""
+    disrupted_at: datetime | None = None
+    orphan: bool = False
     unschedulable: str = ""
 
 
@@ -208,7 +218,7 @@ def parse_run(raw: Raw) -> Run | Problem:
         status = RunStatus.model_validate(raw.get("status") or {})
     except ValidationError as error:
         return Problem(Reason.RUN_INVALID, describe(error))
-    deep = next((part for part in ("spec", "status") if _is_deep(raw.get(part))), None)
+    deep = next((part for part in ("spec", "status") if is_deep(raw.get(part), MAX_NESTING)), None)
     if deep is not None:
         return Problem(Reason.RUN_INVALID, f"{deep}: nested more than {MAX_NESTING} deep")
     return Run(
@@ -245,7 +255,7 @@ def parse_job(raw: Raw) -> JobFact:
     """A batch/v1 Job as a JobFact."""
     meta, spec, status = _dict(raw, "metadata"), _dict(raw, "spec"), _dict(raw, "status")
     labels, notes = _dict(meta, "labels"), _dict(meta, "annotations")
-    conditions = _true_conditions(status)
+    conditions = true_conditions(status)
     return JobFact(
         name=str(meta.get("name", "")),
         uid=str(meta.get("uid", "")),
@@ -262,13 +272,14 @@ def parse_job(raw: Raw) -> JobFact:
         finished=bool({"Complete", "Failed"} & conditions.keys()),
         deleting="deletionTimestamp" in meta,
         item=_int(labels[names.LABEL_ITEM]) if names.LABEL_ITEM in labels else None,
+        had_pod=any(status.get(count) for count in _COUNTS),
     )
 
 
 def parse_pod(raw: Raw) -> PodFact:
     """A core/v1 Pod as a PodFact."""
     meta, spec, status = _dict(raw, "metadata"), _dict(raw, "spec"), _dict(raw, "status")
-    conditions = _true_conditions(status)
+    conditions = true_conditions(status)
     return PodFact(
         name=str(meta.get("name", "")),
         uid=str(meta.get("uid", "")),
@@ -284,7 +295,9 @@ def parse_pod(raw: Raw) -> PodFact:
         grace=_int(meta.get("deletionGracePeriodSeconds")),
         deadline=spec.get("activeDeadlineSeconds"),
         disrupted=conditions.get("DisruptionTarget", ""),
-        unschedulable=_unschedulable(status),
+        disrupted_at=parse_time(changed_at(status, "DisruptionTarget")),
+        orphan=bool(_job_uid(meta)) and not _controller_uid(meta),
+        unschedulable=unschedulable(status),
     )
 
 
@@ -342,48 +355,18 @@ def _parse_state(kind: Any, state: Raw, image: str, traceless: bool) -> Containe
     )
 
 
-def _unschedulable(status: Raw) -> str:
-    """What the scheduler said, where it found no node."""
-    for c in status.get("conditions") or ():
-        if c.get("type") == "PodScheduled" and c.get("reason") == "Unschedulable":
-            return str(c.get("message", "")) or "no node fits"
-    return ""
-
-
-def _true_conditions(status: Raw) -> dict[str, str]:
-    """The conditions that are True, type → message (or reason, or the type)."""
-    return {
-        str(c.get("type")): str(c.get("message") or c.get("reason") or c.get("type"))
-        for c in status.get("conditions") or ()
-        if c.get("status") == "True"
-    }
-
-
 def _controller_uid(meta: Raw) -> str:
     """The uid of the controlling owner; empty where there is none."""
     owners = meta.get("ownerReferences") or ()
     return next((str(o.get("uid", "")) for o in owners if o.get("controller")), "")
 
 
-def _is_deep(value: Json) -> bool:
-    """Level by level: what is too deep must not be walked by recursion."""
-    level = [value]
-    for _ in range(MAX_NESTING + 1):
-        parts = (
-            v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)
-        )
-        level = [child for part in parts for child in part]
-        if not level:
-            return False
-    return True
-
-
 def _job_uid(meta: Raw) -> str:
     """The uid of the Job that made a Pod. Kubernetes labels such Pods with it; one that names the
     Job only as its owner was made by hand, and the Job does not count it either.
     """
-    owner = _controller_uid(meta)
-    return owner if _dict(meta, "labels").get(_MADE_BY_JOB) == owner else ""
+    owner, job = _controller_uid(meta), str(_dict(meta, "labels").get(_MADE_BY_JOB, ""))
+    return job if owner in ("", job) else ""
 
 
 def _dict(raw: Raw, key: str) -> Raw:

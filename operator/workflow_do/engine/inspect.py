@@ -85,10 +85,16 @@ def inspect(
         uid = record.job_uid or ""
         step = ledger.step(unit.step) if unit.role is Role.DO else None
         since = step.start_time if step is not None else record.start_time
-        pod_of = newest_pod(uid, tuple(pods.get(uid, ())))
-        it = Live(known, record, jobs.get(uid), pod_of, since)
+        it = Live(known, record, jobs.get(uid), _pod_of(jobs.get(uid), pods.get(uid, [])), since)
         found = _look(observed, definition, it, found, now)
     return found
+
+
+def _pod_of(job: JobFact | None, pods: list[PodFact]) -> PodFact | None:
+    """While the Job is there it adopts what is its own: what names no owner is not."""
+    gone = job is None or job.deleting
+    mine = tuple(p for p in pods if gone or not p.orphan)
+    return newest_pod(mine[0].job_uid, mine) if mine else None
 
 
 def _look(

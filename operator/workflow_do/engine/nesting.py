@@ -14,6 +14,8 @@ from typing import Final
 
 import orjson
 
+from workflow_do.api.base import Json
+
 DEPTH: Final = 200
 """Levels of a whole answer. Above the limit for a spec or a status with its list or watch event
 around it; below the 254 levels that orjson writes."""
@@ -53,3 +55,16 @@ def _cut(content: bytes) -> bytes:
     if level > DEPTH:
         return content  # cut off in the middle: no JSON
     return b"".join((*parts, content[kept:]))
+
+
+def is_deep(value: Json, most: int) -> bool:
+    """Whether a value has more levels. Level by level: it must not be walked by recursion."""
+    level = [value]
+    for _ in range(most + 1):
+        parts = (
+            v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)
+        )
+        level = [child for part in parts for child in part]
+        if not level:
+            return False
+    return True

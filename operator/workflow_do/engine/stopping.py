@@ -13,7 +13,7 @@ from workflow_do.engine.facts import JobFact, Observed, PodFact
 
 def stop(job: JobFact | None, pod: PodFact | None) -> tuple[Effect, ...]:
     """The effect that stops a try; none where it has ended or is being stopped already."""
-    if pod is not None and pod.bound:
+    if pod is not None and (pod.bound or job is None):
         over = pod.phase in ("Succeeded", "Failed") or pod.container.state == "terminated"
         expired = pod.deadline is not None and pod.deadline <= 1
         return () if over or expired or pod.deletion is not None else (ExpirePod(pod.name),)

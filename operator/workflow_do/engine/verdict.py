@@ -20,7 +20,7 @@ from typing import Any, Final
 from workflow_do.api.action import OutputSource
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import StepState
-from workflow_do.engine import nodes
+from workflow_do.engine import endings, hindrance, nodes
 from workflow_do.engine.definition import ActionDef
 from workflow_do.engine.facts import JobFact, PodFact
 from workflow_do.engine.outputs import LogEnd, NotRead, OutputProblem, read_output
@@ -40,18 +40,6 @@ _NO__POD_MADE: Final = frozenset(
     {Reason.ADMISSION_DENIED, Reason.QUOTA_EXCEEDED, Reason.POD_NOT_CREATED}
 )
 """Stops of Jobs that had no Pod when it was decided to stop them."""
-
-_PULL: Final = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "RegistryUnavailable",
-    }
-)
-_CONFIG: Final = frozenset({"CreateContainerConfigError", "CreateContainerError"})
-_START: Final = frozenset({"StartError", "ContainerCannotRun", "RunContainerError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +137,9 @@ def _terminated(a: Attempt, pod: PodFact) -> Verdict:
         if over is not None and a.now < over:
             return Going(look_at=over)
         return _past_its_deadline(a, pod)
+    due = endings.phase_due(pod)
+    if due is not None and a.now < due:
+        return Going(look_at=due)
     for rule in ENDED:
         found = rule(a, pod)
         if found is not None:
@@ -182,7 +173,8 @@ def _past_its_deadline(a: Attempt, pod: PodFact) -> Ended:
 
 
 def _evicted(a: Attempt, pod: PodFact) -> Ended | None:
-    return _unknown(pod, Reason.EVICTED, pod.disrupted) if pod.disrupted else None
+    why = endings.evicted(pod)
+    return _unknown(pod, Reason.EVICTED, why) if why is not None else None
 
 
 def _deleted(a: Attempt, pod: PodFact) -> Ended | None:
@@ -197,9 +189,16 @@ def _deleted(a: Attempt, pod: PodFact) -> Ended | None:
     return _unknown(pod, Reason.POD_DELETED, "the Pod was deleted while the program ran")
 
 
+def _left_behind(a: Attempt, pod: PodFact) -> Ended | None:
+    """The Job was deleted without its Pod: no Job vouches any more for what the Pod says."""
+    if not pod.orphan:
+        return None
+    return _unknown(pod, Reason.JOB_LOST, "the Job was deleted, and left its Pod behind")
+
+
 def _start_error(a: Attempt, pod: PodFact) -> Ended | None:
     c = pod.container
-    if c.reason not in _START:
+    if c.reason not in hindrance.START:
         return None
     return Ended(StepState.NOT_STARTED, Reason.START_ERROR, c.message, finished=c.finished)
 
@@ -262,6 +261,7 @@ ENDED: Final[tuple[Rule, ...]] = (
     _deadline,
     _evicted,
     _deleted,
+    _left_behind,
     _start_error,
     _status_unknown,
     _oom,
@@ -283,13 +283,17 @@ def _not_begun(a: Attempt, pod: PodFact) -> Verdict:
         return _over_before_it_began(a, pod)
     lost = nodes.lost_at(pod)
     silent = lost is not None and a.now >= lost
-    cause, message = (Reason.NODE_LOST, nodes.NO_ANSWER) if silent else _cause(pod)
+    cause, message = (Reason.NODE_LOST, nodes.NO_ANSWER) if silent else hindrance.cause(pod)
     deadline = a.job_created + timedelta(seconds=a.action.spec.start_deadline_seconds)
     if a.stop is not None:
+        if endings.stranded(pod):
+            return Ended(StepState.UNKNOWN, Reason.JOB_LOST, "its Pod is left behind, on no node")
         limit = nodes.surely_over(a.action, pod) or nodes.never_acknowledged(a.action, pod)
         if limit is not None and a.now >= limit:
             return Ended(StepState.UNKNOWN, Reason.NODE_LOST, nodes.NO_ANSWER)
         return Going(a.stop, message, look_at=limit)
+    if pod.orphan:
+        return Stop(Reason.JOB_LOST, "the Job was deleted, and left its Pod behind")
     if a.now >= deadline:
         seconds = a.action.spec.start_deadline_seconds
         why = f"not begun after {seconds} s" + (f": {message}" if message else "")
@@ -300,13 +304,14 @@ def _not_begun(a: Attempt, pod: PodFact) -> Verdict:
 def _over_before_it_began(a: Attempt, pod: PodFact) -> Ended:
     if a.stop is not None:
         return Ended(StepState.NOT_STARTED, a.stop, finished=a.now)
-    if pod.disrupted or pod.reason == "Evicted":
-        return Ended(StepState.NOT_STARTED, Reason.EVICTED, pod.disrupted or pod.message)
+    why = endings.evicted(pod)
+    if why is not None:
+        return Ended(StepState.NOT_STARTED, Reason.EVICTED, why)
     if pod.deletion is not None:
         gone = a.job is None or a.job.deleting
         reason = Reason.JOB_LOST if gone else Reason.POD_DELETED
         return Ended(StepState.NOT_STARTED, reason, "deleted before it began")
-    cause, message = _cause(pod)
+    cause, message = hindrance.cause(pod)
     if pod.reason == "DeadlineExceeded":
         return Ended(StepState.NOT_STARTED, cause or Reason.DEADLINE_EXCEEDED, message)
     if nodes.never_was(pod):
@@ -316,20 +321,6 @@ def _over_before_it_began(a: Attempt, pod: PodFact) -> Ended:
         Reason.POD_NOT_CREATED,
         f"the node would not run the Pod: {pod.reason} {pod.message}".strip(),
     )
-
-
-def _cause(pod: PodFact) -> tuple[Reason | None, str]:
-    """Why it does not begin, and what Kubernetes says of it."""
-    c = pod.container
-    if c.state == "waiting" and c.reason in _PULL:
-        return Reason.IMAGE_PULL, c.message or c.reason
-    if c.state == "waiting" and c.reason in _CONFIG:
-        return Reason.CONTAINER_CONFIG, c.message or c.reason
-    if c.state == "waiting" and c.reason in _START:
-        return Reason.START_ERROR, c.message or c.reason
-    if pod.unschedulable and not pod.bound:
-        return Reason.UNSCHEDULABLE, pod.unschedulable
-    return None, ""
 
 
 def _without_pod(a: Attempt) -> Verdict:
@@ -357,7 +348,8 @@ def _stopped_without_pod(a: Attempt, stop: Reason) -> Verdict:
         return Ended(StepState.UNKNOWN, stop)
     if a.events is None:
         return Going(stop, needs_events=True)
-    made = any(event.startswith(_POD_MADE) for event in a.events)
+    counted = a.job is not None and a.job.had_pod
+    made = counted or any(event.startswith(_POD_MADE) for event in a.events)
     return Ended(StepState.UNKNOWN if made else StepState.NOT_STARTED, stop)
 
 

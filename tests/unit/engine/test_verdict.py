@@ -142,7 +142,7 @@ ENDED = [
 def test_how_a_try_ends(status: dict[str, Any], state: str, reason: str | None) -> None:
     w = world()
     w.pod(**status)
-    w.tick(12)
+    w.tick(20)
     w.reconcile()
     record = w.status["steps"][0]
     assert (record["state"], record.get("reason")) == (state, reason)
