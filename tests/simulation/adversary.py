@@ -16,6 +16,7 @@ from typing import Any, Final
 from simulation.cluster import Cluster, Fate, Machine, Move, Try
 from simulation.leader import Call, Leader
 from simulation.server import Raw, Server
+from workflow_do.engine.timestamps import stamp
 from workflow_do.runtime.api import JOBS, PODS, ApiError, Unavailable
 
 _PULL: Final = ("ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError")
@@ -181,15 +182,24 @@ def _pod_troubles(cluster: Cluster, m: Machine, raw: Raw) -> list[Move]:
     if _disrupted(raw) and not deleting:
         found.append(("evicted", lambda: cluster.delete_pod(raw)))
     if "nodeName" in raw["spec"]:
-        found.append(("node falls silent", lambda: _silence(m, not m.silent)))
-        if m.silent:
-            found.append(("node is gone", lambda: cluster.destroy(m)))
-            if not over:
-                found.append(("node given up", lambda: cluster.give_up(m)))
+        found += _node_troubles(cluster, m, over)
     if m.of.fate.hindrance and m.state == "waiting":
         found.append(("hindrance gone", lambda: setattr(m.of.fate, "hindrance", "")))
     if m.of.fate.unschedulable:
         found.append(("room on a node", lambda: setattr(m.of.fate, "unschedulable", False)))
+    return found
+
+
+def _node_troubles(cluster: Cluster, m: Machine, over: bool) -> list[Move]:
+    found: list[Move] = []
+    if not m.evicted:
+        found.append(("node falls silent", lambda: _silence(m, not m.silent)))
+    if m.state == "running" and not m.silent and m.dying is None:
+        found.append(("kubelet evicts", lambda: cluster.evict(m)))
+    if m.silent:
+        found.append(("node is gone", lambda: cluster.destroy(m)))
+        if not over:
+            found.append(("node given up", lambda: cluster.give_up(m)))
     return found
 
 
@@ -244,6 +254,7 @@ def _disrupted(raw: Raw) -> bool:
 
 def _disrupt(server: Server, m: Machine) -> None:
     row = {"type": "DisruptionTarget", "status": "True", "message": "drained"}
+    row["lastTransitionTime"] = stamp(server.now)
     rows = server.get(PODS, m.pod)["status"].get("conditions") or ()
     server.update(PODS, m.pod, status={"conditions": [*rows, row]})
 

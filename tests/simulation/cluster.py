@@ -83,8 +83,10 @@ class Cluster:
         return list(self._job_moves(this))
 
     def tick(self) -> None:
-        """Time has passed: what surely is over by now is over."""
+        """Time has passed: what surely is over by now is over, and of an eviction all is told."""
         for m in self.machines:
+            if m.evicted and m.reported == "ended" and not m.phase:
+                self._report_phase(m)
             if m.state in ("waiting", "running") and self.server.now >= self._dead_by(m):
                 self._kill(m)
 
@@ -253,11 +255,12 @@ class Cluster:
     def _kill(self, m: Machine) -> None:
         """TERM, then KILL: a program that traps TERM ends with 0 and a good output."""
         m.killed = "deletion" if m.dying is not None else "DeadlineExceeded"
+        m.killed = "Evicted" if m.evicted else m.killed
         if m.state == "waiting":
             m.state, m.finished = "ended", self.server.now
             m.reason = "ContainerStatusUnknown" if m.of.fate.vague else ""
             m.exit_code = 137
-        elif m.of.fate.traps_term:
+        elif m.of.fate.traps_term and not m.evicted:
             self._over(m, 0, "Completed", m.of.fate.output)
         else:
             self._over(m, 137, "Error")
@@ -286,9 +289,10 @@ class Cluster:
         self._status(m, containerStatuses=_statuses(state, m.pod if m.begun else ""))
 
     def _report_phase(self, m: Machine) -> None:
-        good = m.exit_code == 0 and m.reason == "Completed" and m.killed != "DeadlineExceeded"
+        told = m.killed in ("DeadlineExceeded", "Evicted")
+        good = m.exit_code == 0 and m.reason == "Completed" and not told
         m.phase = "Succeeded" if good else "Failed"
-        reason = {"reason": m.killed} if m.killed == "DeadlineExceeded" else {}
+        reason = {"reason": m.killed} if told else {}
         self._status(m, phase=m.phase, **reason)
 
     def _status(self, m: Machine, **fields: Any) -> None:
@@ -302,6 +306,10 @@ class Cluster:
         until = stamp(self.server.now + timedelta(seconds=grace))
         meta = {"deletionTimestamp": until, "deletionGracePeriodSeconds": grace}
         self.server.update(PODS, raw["metadata"]["name"], metadata=meta)
+
+    def evict(self, m: Machine) -> None:
+        """The kubelet is short of something: it ends the container, and says why with the phase."""
+        m.evicted, m.dying = True, self.server.now
 
     def destroy(self, m: Machine) -> None:
         """The node is gone, and the Pod with it."""

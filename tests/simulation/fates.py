@@ -65,6 +65,7 @@ class Machine:
     dying: datetime | None = None
     killed: str = ""
     silent: bool = False
+    evicted: bool = False
     begun: datetime | None = None
     finished: datetime | None = None
     exit_code: int = 0

@@ -138,8 +138,8 @@ def _terminated(a: Attempt, pod: PodFact) -> Verdict:
             return Going(look_at=over)
         return _past_its_deadline(a, pod)
     due = endings.phase_due(pod)
-    if due is not None and a.now < due:
-        return Going(look_at=due)
+    if due is not None and (a.now < due or not a.live):
+        return Going(look_at=due) if a.now < due else Going(needs_live=True)
     for rule in ENDED:
         found = rule(a, pod)
         if found is not None:

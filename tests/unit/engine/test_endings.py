@@ -43,6 +43,7 @@ def test_without_a_phase_a_bad_end_is_judged_after_ten_seconds() -> None:
     assert verdict(w) == ("Running", None)
     assert planned.look_at is not None
     w.now = planned.look_at
+    assert w.plan(live=False).needs_live, "a watch may be late"
     w.reconcile()
     assert verdict(w) == ("Failed", "ExitCode")
 
