@@ -69,6 +69,10 @@ MAX_OUTPUTS: Final = 64
 MAX_TEMPLATE_CHARS: Final = 16 * 1024
 MAX_INPUT_BYTES: Final = 32 * 1024
 """Linux refuses one environment string over 128 KiB; 32 KiB leaves room for the rest."""
+MAX_VARIABLE_BYTES: Final = 128 * 1024
+"""Linux refuses a longer environment string (MAX_ARG_STRLEN), name and final zero included."""
+MAX_ENV_BYTES: Final = 512 * 1024
+"""All variables of a program; Job and Pod each hold them, and the store takes 1.5 MiB of one."""
 MAX_OUTPUT_BYTES: Final = 4096
 """The kubelet keeps the last 4,096 bytes of a termination message and says nothing."""
 OUTPUT_MARK: Final = "::output::"

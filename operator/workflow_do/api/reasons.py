@@ -164,6 +164,18 @@ class Reason(StrEnum):
         "Start a new run; do not delete revisions of live runs.",
     )
 
+    REVISION_UNREADABLE = (
+        "RevisionUnreadable",
+        "The WorkflowRevision of the run cannot be read by this version of the operator; the run "
+        "waits, and what runs goes on.",
+        "Run the version of the operator that the revision was made by, or a newer one; or cancel.",
+    )
+    REVISION_REJECTED = (
+        "RevisionRejected",
+        "The API server refused to store the WorkflowRevision of the run, for 20 s.",
+        "Mend what the message names: a quota, an admission rule, the operator's rights.",
+    )
+
     # What a caller or a template gave.
     RUN_INVALID = (
         "RunInvalid",
@@ -192,7 +204,7 @@ class Reason(StrEnum):
     )
     INPUT_TOO_LARGE = (
         "InputTooLarge",
-        "The rendered input is over 32 KiB of JSON.",
+        "The rendered input is over 32 KiB of JSON, a variable over 128 KiB, or all over 512 KiB.",
         "Put large data elsewhere and pass a reference to it.",
     )
 
@@ -308,6 +320,11 @@ class Reason(StrEnum):
         "JobRejected",
         "The API server refused the Job.",
         "Mend the Action at the place that the message names.",
+    )
+    LATE_JOB = (
+        "LateJob",
+        "A Job turned up after its step or its run had ended, and was stopped (an Event).",
+        "Look at what its program did; its result is not taken.",
     )
     NAME_CONFLICT = (
         "NameConflict",

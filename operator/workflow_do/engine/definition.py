@@ -173,14 +173,23 @@ def define_action(name: str, raw_spec: Raw) -> ActionDef | Problem:
 
 
 def parse_revision(raw: Raw) -> Definition | Problem:
-    """A stored WorkflowRevision as a definition."""
-    meta = raw.get("metadata") or {}
+    """A stored WorkflowRevision as a definition. Problem: RevisionUnreadable."""
+    name = str((raw.get("metadata") or {}).get("name", ""))
     try:
         spec = RevisionSpec.model_validate(raw.get("spec"))
     except ValidationError as error:
-        return Problem(Reason.REVISION_LOST, f"the revision is not usable: {describe(error)}")
+        return _unreadable(name, describe(error))
     body = raw["spec"]
-    return define(spec.workflow_name, body["workflow"], body["actions"], str(meta.get("name", "")))
+    found = define(spec.workflow_name, body["workflow"], body["actions"], name)
+    return _unreadable(name, found.message) if isinstance(found, Problem) else found
+
+
+def _unreadable(name: str, why: str) -> Problem:
+    """It was usable when it was made, and never changes; so another version can read it."""
+    return Problem(
+        Reason.REVISION_UNREADABLE,
+        f"this version of the operator cannot read the WorkflowRevision {name!r}: {why}",
+    )
 
 
 class _Fault(Exception):

@@ -40,16 +40,22 @@ class StoreData:
 
 @dataclass(frozen=True, slots=True)
 class SuspendJob:
-    """Stop a try whose Pod is on no node: no Pod will be made, an unbound one is removed."""
+    """Stop a try whose Pod is on no node: no Pod will be made, an unbound one is removed. `stray`:
+    it turned up after its unit had ended.
+    """
 
     job_name: str
+    stray: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ExpirePod:
-    """Stop a try whose Pod is on a node: the kubelet ends it and keeps its record and log."""
+    """Stop a try whose Pod is on a node: the kubelet ends it and keeps its record and log. `stray`
+    as of a Job.
+    """
 
     pod_name: str
+    stray: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from workflow_do.engine.definition import ActionDef, Definition, UnitDef
 from workflow_do.engine.facts import Run
 from workflow_do.engine.graph import bits
 from workflow_do.engine.identity import Role
-from workflow_do.engine.jobs import encode_input
+from workflow_do.engine.jobs import encode_input, escape
 from workflow_do.engine.ledger import Ledger, unit_of
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.sizes import stored_size
@@ -47,7 +47,30 @@ def render(unit: UnitDef, scope: Mapping[str, Json]) -> Rendered | Problem:
         limit = names.MAX_INPUT_BYTES
         return Problem(Reason.INPUT_TOO_LARGE, f"the input is {size} bytes of JSON, over {limit}")
     env = _render_env(unit.action, value)
-    return env if isinstance(env, Problem) else Rendered(value, env)
+    if isinstance(env, Problem):
+        return env
+    return _too_large(unit.action, {**env, "ACTION_INPUT": encode_input(value)}) or Rendered(
+        value, env
+    )
+
+
+def _too_large(action: ActionDef, env: Mapping[str, str]) -> Problem | None:
+    """Whether Linux or the store would refuse the variables. As they are stored: each `$` twice."""
+    total = 0
+    for name, text in env.items():
+        stored = escape(text)
+        size = len(name) + len(stored.encode()) + 2
+        if size > names.MAX_VARIABLE_BYTES:
+            return _over(f"Action {action.name}, env {name}", size, names.MAX_VARIABLE_BYTES)
+        total += len(name) + stored_size(stored)
+    if total > names.MAX_ENV_BYTES:
+        return _over(f"Action {action.name}, all env together", total, names.MAX_ENV_BYTES)
+    return None
+
+
+def _over(where: str, size: int, most: int) -> Problem:
+    message = f"{where}: {size:,} bytes, and {most:,} is the most; pass a reference instead"
+    return Problem(Reason.INPUT_TOO_LARGE, message)
 
 
 def decide(unit: UnitDef, scope: Mapping[str, Json]) -> bool | Problem:

@@ -20,6 +20,7 @@ from workflow_do.engine.effects import Effect, StoreData
 from workflow_do.engine.facts import JobFact, Observed, PodFact, Refusal, parse_time
 from workflow_do.engine.held import is_ours
 from workflow_do.engine.identity import Role
+from workflow_do.engine.late import late_jobs
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.stopping import newest_pod, stop
@@ -87,6 +88,10 @@ def inspect(
         since = step.start_time if step is not None else record.start_time
         it = Live(known, record, jobs.get(uid), _pod_of(jobs.get(uid), pods.get(uid, [])), since)
         found = _look(observed, definition, it, found, now)
+    for late in late_jobs(observed, definition, found.ledger, now):
+        effects = found.effects + stop(late.job, late.pod, stray=True)
+        over = earliest(found.look_at, late.over)
+        found = replace(found, live=True, effects=effects, look_at=over)
     return found
 
 

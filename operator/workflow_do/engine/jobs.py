@@ -168,7 +168,7 @@ def _container(action: ActionDef, this: Try) -> dict[str, Any]:
 
 def _literal(value: Json) -> Json:
     """command and args as written: the kubelet expands `$(NAME)` in them too."""
-    return [_escape(v) if isinstance(v, str) else v for v in value] if _is_list(value) else value
+    return [escape(v) if isinstance(v, str) else v for v in value] if _is_list(value) else value
 
 
 def _is_list(value: Json) -> bool:
@@ -180,7 +180,7 @@ def _env(action: ActionDef, this: Try) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for var in action.spec.env or ():
         if var.name in this.env:
-            rows.append({"name": var.name, "value": _escape(this.env[var.name])})
+            rows.append({"name": var.name, "value": escape(this.env[var.name])})
         elif var.value_from is not None:
             rows.append({"name": var.name, "valueFrom": dump(var.value_from)})
     ours = {
@@ -193,7 +193,7 @@ def _env(action: ActionDef, this: Try) -> list[dict[str, Any]]:
             this.root_run_uid, this.unit, this.epoch
         ),
     }
-    return rows + [{"name": key, "value": _escape(value)} for key, value in ours.items()]
+    return rows + [{"name": key, "value": escape(value)} for key, value in ours.items()]
 
 
 def _output_place(action: ActionDef) -> dict[str, str]:
@@ -202,5 +202,6 @@ def _output_place(action: ActionDef) -> dict[str, str]:
     return {} if by_log else {"ACTION_OUTPUT": _OUTPUT_PATH}
 
 
-def _escape(value: str) -> str:
+def escape(value: str) -> str:
+    """The value so that the kubelet, which expands `$(NAME)`, gives it back as it was."""
     return value.replace("$", "$$")

@@ -24,7 +24,6 @@ from workflow_do.api.run import (
     HandlerStatus,
     ItemCompensationStatus,
     ItemStatus,
-    LoneStatus,
     RunStatus,
     StepState,
     StepStatus,
@@ -286,19 +285,9 @@ def identified(run: Run, job: JobFact) -> Unit | None:
     return unit if job.name == job_name(run.name, run.uid, unit, job.try_) else None
 
 
-def newest_jobs(ledger: Ledger, run_name: str, run_uid: str) -> frozenset[str]:
-    """The names of the Jobs that the records are of: each unit's newest. Of many units the record
-    leaves the name out, for it can be derived.
-    """
-    names = (
-        record.job_name
-        if isinstance(record, LoneStatus)
-        else job_name(run_name, run_uid, unit, record.tries)
-        if record.tries
-        else None
-        for unit, record in ledger.units()
-    )
-    return frozenset(name for name in names if name)
+def newest_jobs(ledger: Ledger) -> frozenset[str]:
+    """The uids of the Jobs that the records are of: each unit's newest."""
+    return frozenset(record.job_uid for _, record in ledger.units() if record.job_uid)
 
 
 def unit_of(definition: Definition, unit: Unit) -> UnitDef | None:

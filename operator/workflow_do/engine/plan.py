@@ -51,6 +51,8 @@ from workflow_do.engine.timestamps import earliest
 DEFINITION_WAIT: Final = timedelta(seconds=20)
 """Objects applied together arrive in any order; this long a missing one may be on its way."""
 
+_UNREADABLE_AGAIN: Final = timedelta(seconds=60)
+
 
 _ASKED_AT_ONCE: Final = 50
 """Of so many Jobs the Events are asked for by one plan; the next plan goes on."""
@@ -89,7 +91,8 @@ def _without_definition(observed: Observed, why: Problem, now: datetime) -> Plan
     """Nothing to run by. Before the run is pinned it may still come; afterwards it is lost."""
     run = observed.run
     if run.status.revision_name is not None:
-        return _lost(observed, why, now)
+        unreadable = why.reason is Reason.REVISION_UNREADABLE and not limits.cancelled(run)
+        return _kept(run, why, now) if unreadable else _lost(observed, why, now)
     if limits.cancelled(run):
         return Plan(report.refused(run, report.CANCELLED, now))
     if why.reason is Reason.WORKFLOW_SUSPENDED:
@@ -98,6 +101,11 @@ def _without_definition(observed: Observed, why: Problem, now: datetime) -> Plan
     if why.reason is Reason.RETRY_REFUSED or now >= since + DEFINITION_WAIT:
         return Plan(report.refused(run, why, now))
     return Plan(report.waiting(run, why, now), look_at=since + DEFINITION_WAIT)
+
+
+def _kept(run: Run, why: Problem, now: datetime) -> Plan:
+    """Another version of the operator can go on with it: nothing is started, stopped or ended."""
+    return Plan(report.waiting(run, why, now), look_at=now + _UNREADABLE_AGAIN)
 
 
 def _lost(observed: Observed, why: Problem, now: datetime) -> Plan:
@@ -126,6 +134,9 @@ def _pin(observed: Observed, pinning: Pinning, now: datetime) -> Plan:
     if fault is not None:
         return Plan(report.refused(run, fault, now))
     if pinning.manifest is not None:
+        refusal = observed.refusals.get(pinning.definition.revision_name)
+        if refusal is not None:
+            return _without_definition(observed, Problem(refusal.reason, refusal.message), now)
         return Plan(run.status, effects=(CreateRevision(pinning.manifest),))
     original = pinning.original
     if original is not None and original.retried_by != run.uid:

@@ -1,4 +1,4 @@
-"""The conditions of raw Jobs and Pods, read totally: what is not there is empty. Decides nothing."""
+"""Conditions of raw Jobs and Pods, read totally: what is not there is empty. Decides nothing."""
 
 from __future__ import annotations
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from workflow_do.api import conditions as cond
 from workflow_do.api.base import Json
 from workflow_do.api.conditions import Condition, ConditionType
 from workflow_do.api.names import MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason, find_reason
-from workflow_do.api.run import DesiredState, RunStatus, StepState, StepStatus
+from workflow_do.api.run import DesiredState, RunStatus, StepState, StepStatus, UnitStatus
 from workflow_do.engine import saga
 from workflow_do.engine.definition import Definition
 from workflow_do.engine.facts import Pinning, Run, parse_time
@@ -31,6 +31,7 @@ _TOLD: Final = 3
 """Of so many steps at once a message tells."""
 _LIVE: Final = (StepState.RUNNING, StepState.RETRYING)
 _DONE: Final = (StepState.SUCCEEDED, StepState.SKIPPED)
+L = TypeVar("L", bound=UnitStatus | None)
 CANCELLED: Final = Problem(Reason.CANCELLED, "the run was cancelled")
 
 
@@ -155,16 +156,32 @@ def refused(run: Run, why: Problem, now: datetime) -> RunStatus:
 
 
 def lost(run: Run, why: Problem, now: datetime) -> RunStatus:
-    """Ended in the middle, for want of its definition; what its live step did is not known."""
-    steps = tuple(
-        s.model_copy(
-            update={"state": StepState.UNKNOWN, "reason": why.reason, "message": why.message}
-        )
-        if s.state in (StepState.RUNNING, StepState.RETRYING)
-        else s
-        for s in run.status.steps
-    )
-    return refused(replace(run, status=run.status.model_copy(update={"steps": steps})), why, now)
+    """Ended in the middle, for want of its definition; what its live units did is not known."""
+    old = run.status
+    changes = {
+        "steps": tuple(_lost_parts(_lost(s, why), why) for s in old.steps),
+        "on_failure": _lost(old.on_failure, why),
+        "finally_": tuple(_lost(f, why) for f in old.finally_) if old.finally_ else old.finally_,
+    }
+    return refused(replace(run, status=old.model_copy(update=changes)), why, now)
+
+
+def _lost_parts(step: StepStatus, why: Problem) -> StepStatus:
+    """The undo of the step, and its items with theirs."""
+    items = None
+    if step.items is not None:
+        undos = ({"compensation": _lost(i.compensation, why)} for i in step.items)
+        rows = zip(step.items, undos, strict=True)
+        items = tuple(_lost(item, why).model_copy(update=undo) for item, undo in rows)
+    undo = _lost(step.compensation, why)
+    return step.model_copy(update={"items": items, "compensation": undo})
+
+
+def _lost(record: L, why: Problem) -> L:
+    if record is None or record.state not in (StepState.RUNNING, StepState.RETRYING):
+        return record
+    changes = {"state": StepState.UNKNOWN, "reason": why.reason, "message": why.message}
+    return record.model_copy(update=changes)
 
 
 def unreadable(why: Problem, now: datetime) -> RunStatus:

@@ -11,15 +11,15 @@ from workflow_do.engine.effects import Effect, ExpirePod, SuspendJob
 from workflow_do.engine.facts import JobFact, Observed, PodFact
 
 
-def stop(job: JobFact | None, pod: PodFact | None) -> tuple[Effect, ...]:
+def stop(job: JobFact | None, pod: PodFact | None, *, stray: bool = False) -> tuple[Effect, ...]:
     """The effect that stops a try; none where it has ended or is being stopped already."""
     if pod is not None and (pod.bound or job is None):
         over = pod.phase in ("Succeeded", "Failed") or pod.container.state == "terminated"
         expired = pod.deadline is not None and pod.deadline <= 1
-        return () if over or expired or pod.deletion is not None else (ExpirePod(pod.name),)
+        return () if over or expired or pod.deletion is not None else (ExpirePod(pod.name, stray),)
     if job is None or job.suspend or job.finished or job.deleting:
         return ()
-    return (SuspendJob(job.name),)
+    return (SuspendJob(job.name, stray),)
 
 
 def newest_pod(job_uid: str, pods: tuple[PodFact, ...]) -> PodFact | None:
@@ -32,12 +32,12 @@ def newest_pod(job_uid: str, pods: tuple[PodFact, ...]) -> PodFact | None:
 def strays(observed: Observed) -> tuple[Effect, ...]:
     """Effects that stop the Jobs which turned up for a run after it had ended."""
     ledger = books.of_status(observed.run.status)
-    known = books.newest_jobs(ledger, observed.run.name, observed.run.uid)
+    known = books.newest_jobs(ledger)
     return tuple(
         effect
         for job in observed.jobs
-        if job.name not in known and books.identified(observed.run, job) is not None
-        for effect in stop(job, newest_pod(job.uid, observed.pods))
+        if job.uid not in known and books.identified(observed.run, job) is not None
+        for effect in stop(job, newest_pod(job.uid, observed.pods), stray=True)
     )
 
 

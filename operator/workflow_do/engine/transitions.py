@@ -6,12 +6,14 @@ it true, so that it is told once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from workflow_do.api import conditions as cond
 from workflow_do.api.conditions import Condition, ConditionType
+from workflow_do.api.reasons import Reason
 from workflow_do.api.run import RunStatus, UnitStatus
+from workflow_do.engine.effects import Effect, ExpirePod, SuspendJob
 from workflow_do.engine.identity import Role
 from workflow_do.engine.ledger import of_status
 from workflow_do.engine.report import completed
@@ -42,6 +44,24 @@ def ended(old: RunStatus, new: RunStatus) -> tuple[tuple[str, ...], str | None]:
     verdict = cond.find(new.conditions, ConditionType.SUCCEEDED)
     over = completed(new) and not completed(old) and verdict is not None
     return tuple(states), verdict.reason if over and verdict is not None else None
+
+
+def stopped(effects: Iterable[Effect]) -> tuple[Note, ...]:
+    """The Events of what was stopped because it turned up too late."""
+    late = "turned up after its step or the run had ended, and was stopped"
+    return tuple(
+        Note("Warning", Reason.LATE_JOB, f"{what} {late}")
+        for what in (_stray(effect) for effect in effects)
+        if what is not None
+    )
+
+
+def _stray(effect: Effect) -> str | None:
+    if isinstance(effect, SuspendJob) and effect.stray:
+        return f"the Job {effect.job_name}"
+    if isinstance(effect, ExpirePod) and effect.stray:
+        return f"the Pod {effect.pod_name}"
+    return None
 
 
 def _start(old: RunStatus, new: RunStatus) -> Iterator[Note]:

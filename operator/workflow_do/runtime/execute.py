@@ -128,7 +128,7 @@ class Executor:
                 raise Unavailable(str(error)) from error
         except (NotFound, Refused) as error:
             _raise_if_gone(error)
-            raise
+            return _refused(seen, effect.manifest["metadata"]["name"], error)
         known = seen.definition
         stored = replace(known, manifest=None) if isinstance(known, Pinning) else known
         return replace(seen, definition=stored)
@@ -259,6 +259,12 @@ class Executor:
             return replace(seen, pods=tuple(p for p in seen.pods if p.name != name))
         self._store.see_pod(raw)
         return _with_pod(seen, parse_pod(raw))
+
+
+def _refused(seen: Observed, revision: str, error: NotFound | Refused) -> Observed:
+    code = error.code if isinstance(error, Refused) else 404
+    refusal = Refusal(Reason.REVISION_REJECTED, f"WorkflowRevision: HTTP {code}: {error}")
+    return replace(seen, refusals={**seen.refusals, revision: refusal})
 
 
 def _with_job(seen: Observed, job: JobFact) -> Observed:

@@ -69,7 +69,7 @@ class Observer:
         Live where that is asked for, on the first touch, and where the store is in doubt.
         """
         record = self._store.record(key.uid)
-        live = live or record is None or record.stray or not record.looked
+        live = live or record is None or bool(record.strays) or not record.looked
         if live:
             record, live = await self._look(key)
         if record is None:
@@ -126,9 +126,9 @@ class Observer:
         """What is known of the run may be wrong: the next look is live."""
         self._store.doubt(key)
 
-    def vouch(self, key: RunKey) -> None:
-        """A whole round has gone by: what was started before is accounted for."""
-        self._store.vouch(key)
+    def settle(self, key: RunKey) -> None:
+        """A whole round has gone by."""
+        self._store.settle(key)
 
     async def _log(self, namespace: str, pod: str) -> str:
         """A log that cannot be read must not hold the run up."""
@@ -162,7 +162,7 @@ class Observer:
             return None, True
         self._store.see_run(raw)
         record = self._store.record(key.uid)
-        if record is None or (record.run is None and not record.stray):
+        if record is None or (record.run is None and not record.strays):
             return record, True
         if (
             isinstance(record.run, Run)
@@ -173,10 +173,10 @@ class Observer:
             return record, True
         version = record.version
         mine = f"{names.LABEL_RUN_UID}={key.uid}"
+        record.attended = frozenset(record.strays)
         jobs = await self._api.list_all(JOBS, key.namespace, labels=mine)
         pods = await self._api.list_all(PODS, key.namespace, labels=mine)
         if record.run is None:  # completed: nothing of it is kept, so look at a passing copy
-            record.stray = False
             record = Record(key, version_of(raw), parse_run(raw))
             version = record.version
         self._store.see_children(record, jobs, pods)

@@ -7,14 +7,15 @@ next look follows at once, so that a run never waits for the echo of its own sta
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from workflow_do.engine.effects import Plan
 from workflow_do.engine.facts import Observed
 from workflow_do.engine.plan import plan
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.report import unreadable
-from workflow_do.engine.transitions import Note, ended, transitions
+from workflow_do.engine.transitions import Note, ended, stopped, transitions
 from workflow_do.runtime import clock, logs
 from workflow_do.runtime.api import Refused, Unavailable
 from workflow_do.runtime.events import Recorder
@@ -24,6 +25,8 @@ from workflow_do.runtime.observe import Observer, with_what_was_asked
 from workflow_do.runtime.status import StatusWriter, Written
 from workflow_do.runtime.store import RunKey
 
+_GONE_AGAIN: Final = timedelta(seconds=10)
+"""After a run whose namespace seems to be gone: the time to the next look."""
 _log = logs.get("reconcile")
 
 
@@ -58,7 +61,9 @@ class Reconciler:
             while await self._once(key):
                 pass
         except RunGone:
-            return
+            # Or somebody in between says 404: a run that is there must not be forgotten.
+            self._observer.doubt(key)
+            self._look_at(key, self._now() + _GONE_AGAIN)
         finally:
             self._metrics.left(key)
 
@@ -75,7 +80,7 @@ class Reconciler:
             return True
         written = await self._writer.write(key, seen.run, decided.status)
         if written in (Written.DONE, Written.SAME):
-            self._observer.vouch(key)
+            self._observer.settle(key)
         if written is Written.DONE:
             self._recorder.tell(key, transitions(seen.run.status, decided.status))
             self._metrics.progressed(*ended(seen.run.status, decided.status))
@@ -109,10 +114,12 @@ class Reconciler:
         a Pod that told of a success may be gone when the answer comes.
         """
         try:
-            return await self._executor.execute(key, decided.effects, seen)
+            seen = await self._executor.execute(key, decided.effects, seen)
         except Unavailable:
             await self._writer.write(key, seen.run, decided.status)
             raise
+        self._recorder.tell(key, stopped(decided.effects))
+        return seen
 
     async def _settle(self, key: RunKey, seen: Observed) -> tuple[Observed, Plan]:
         """Plan, and do what it asks for, until a plan asks for nothing but to be written down."""
@@ -126,7 +133,7 @@ class Reconciler:
             if decided.needs_live and not seen.live:
                 again = await self._observer.observe(key, live=True)
                 if not isinstance(again, Observed):
-                    raise RunGone(str(key))
+                    raise Stale(str(key))  # gone, or not to be read any more: the next look tells
                 seen = with_what_was_asked(again, seen)
             elif unheard:
                 seen = await self._observer.with_events(seen, unheard)

@@ -67,8 +67,9 @@ class Record:
 
     `looked` is False until the API server itself was asked about the run, and again whenever
     there is doubt. `vouched` is False until whatever another process may have started in the run
-    is accounted for, and again after a Job was asked for without an answer. `stray`: a completed
-    run for which a Job turned up that is not its own. `revisions` are those that it names,
+    is accounted for, and again after a Job was asked for without an answer. `strays` are Jobs
+    (uids) that turned up for a completed run and are not its own, `attended` those of them that
+    somebody is seeing to. `revisions` are those that it names,
     `retry_of` is the uid of the run that it takes steps from; `ended` tells of a completed run what
     its upkeep needs.
     """
@@ -82,8 +83,9 @@ class Record:
     ended: EndedRun | None = None
     looked: bool = False
     vouched: bool = False
-    stray: bool = False
-    job_names: frozenset[str] = frozenset()
+    strays: set[str] = field(default_factory=set)
+    attended: frozenset[str] = frozenset()
+    job_uids: frozenset[str] = frozenset()
     definition: Definition | None = None
     jobs: dict[str, Versioned[JobFact]] = field(default_factory=dict)
     pods: dict[str, Versioned[PodFact]] = field(default_factory=dict)
@@ -243,11 +245,12 @@ class Store:
         if record is not None:
             record.vouched = False
 
-    def vouch(self, key: RunKey) -> None:
-        """What had been started in the run before is accounted for."""
+    def settle(self, key: RunKey) -> None:
+        """A whole round went by: what was started before is accounted for, strays are stopped."""
         record = self._records.get(key.uid)
         if record is not None:
             record.vouched = True
+            record.strays -= record.attended
 
     def unpinned(self, namespace: str) -> Iterator[RunKey]:
         """The live runs of a namespace that still wait for their definition."""
@@ -282,8 +285,8 @@ class Store:
         if status is None:
             record.ended = None
             return False
-        record.job_names = newest_jobs(of_status(status), record.key.name, record.key.uid)
-        made_jobs = bool(record.job_names)
+        record.job_uids = newest_jobs(of_status(status))
+        made_jobs = bool(record.job_uids)
         record.ended = ended_run(raw, record.version, status, made_jobs=made_jobs)
         record.run = record.definition = None
         record.jobs.clear()
@@ -294,9 +297,9 @@ class Store:
 
     def _see_stray(self, record: Record, job: JobFact) -> RunKey | None:
         """A Job of a completed run that still may do something and is not one of its own."""
-        if job.name in record.job_names or job.finished or job.suspend or job.deleting:
+        if job.uid in record.job_uids or job.finished or job.suspend or job.deleting:
             return None
-        record.stray = True
+        record.strays.add(job.uid)
         return record.key
 
     def _parent(self, raw: Raw) -> Record | None:

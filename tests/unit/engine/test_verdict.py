@@ -334,7 +334,8 @@ def test_an_ended_job_whose_pod_is_gone_is_lost(status: dict[str, Any]) -> None:
     assert (record["state"], record["reason"]) == ("Unknown", "JobLost")
 
 
-def test_a_late_job_of_a_finished_run_is_stopped() -> None:
+@pytest.mark.parametrize("number", [1, 2], ids=["under-its-own-name", "as-another-try"])
+def test_a_late_job_of_a_finished_run_is_stopped(number: int) -> None:
     w = World(workflow(step("a"), onFailure={"action": "tell"}), action("do-it"), action("tell"))
     w.reconcile()
     job = w.jobs.pop(w.created[0])
@@ -343,11 +344,12 @@ def test_a_late_job_of_a_finished_run_is_stopped() -> None:
     w.ends(job=w.job())
     w.reconcile()
     assert w.completed
-    job["metadata"]["labels"]["workflow.do/try"] = "2"
     from workflow_do.engine.identity import Role, Unit, job_name
 
-    job["metadata"]["name"] = job_name("run-1", "uid-run-1", Unit(Role.DO, "a"), 2)
-    w.jobs[job["metadata"]["name"]] = job
+    name = job_name("run-1", "uid-run-1", Unit(Role.DO, "a"), number)
+    job["metadata"] |= {"name": name, "uid": "late"}
+    job["metadata"]["labels"]["workflow.do/try"] = str(number)
+    w.jobs[name] = job
     w.reconcile()
     assert job["spec"]["suspend"] is True
 

@@ -17,7 +17,15 @@ COMPLETED = {
     "conditions": [
         {"type": "Completed", "status": "True", "reason": "Succeeded", "lastTransitionTime": STAMP}
     ],
-    "steps": [{"id": "one", "action": "a", "state": "Succeeded", "jobName": "job-1"}],
+    "steps": [
+        {
+            "id": "one",
+            "action": "a",
+            "state": "Succeeded",
+            "jobName": "job-1",
+            "jobUID": "uid-of-job-1",
+        }
+    ],
 }
 
 
@@ -132,7 +140,7 @@ def test_doubt_asks_for_another_look() -> None:
     assert not record(store).looked
 
 
-def test_of_a_completed_run_nothing_is_kept_but_its_jobs_names() -> None:
+def test_of_a_completed_run_nothing_is_kept_but_its_jobs_uids() -> None:
     store = Store()
     store.see_run(run(10))
     store.see_job(child(5))
@@ -149,7 +157,19 @@ def test_a_stray_job_of_a_completed_run_is_news() -> None:
     ended = {"conditions": [{"type": "Complete", "status": "True"}]}
     assert store.see_job(child(12, "ended", status=ended)) is None
     assert store.see_job(child(12, "stray")) == KEY
-    assert record(store).stray
+    assert record(store).strays == {"uid-of-stray"}
+
+
+def test_a_stray_is_seen_to_once_a_whole_round_has_gone_by() -> None:
+    store = Store()
+    store.see_run(run(11, COMPLETED))
+    store.see_job(child(12, "stray"))
+    store.settle(KEY)
+    assert record(store).strays == {"uid-of-stray"}, "nobody has looked"
+    record(store).attended = frozenset(record(store).strays)
+    store.see_job(child(13, "another"))
+    store.settle(KEY)
+    assert record(store).strays == {"uid-of-another"}, "it turned up meanwhile"
 
 
 def test_waiting_runs_are_found_by_namespace() -> None:
