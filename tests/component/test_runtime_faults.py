@@ -327,17 +327,40 @@ def test_a_run_that_is_gone_is_dropped(server: ApiServer) -> None:
     on_stage(server, work)
 
 
+def define(server: ApiServer) -> None:
+    """A Workflow of one step."""
+    for kind, name, spec in (
+        ("Action", "silent", {"image": "example.com/x:1"}),
+        ("Workflow", "flow", {"steps": [{"id": "one", "action": "silent"}]}),
+    ):
+        body = {"apiVersion": names.API_VERSION, "kind": kind, "metadata": {"name": name}}
+        server.kubectl("apply", "-f", "-", input={**body, "spec": spec})
+
+
+def test_a_404_that_somebody_in_between_gave_is_not_the_end_of_a_run(server: ApiServer) -> None:
+    """Nothing else brings the run back: no watch, and no comparison with the API server."""
+
+    async def work(stage: Stage) -> None:
+        define(server)
+        operator = Operator(stage.api, Settings(namespaces=(server.namespace,)))
+        operator.run_seen(await stage.api.get(RUNS, stage.key.namespace, stage.key.name))
+        task = asyncio.create_task(operator.run(resync_seconds=600))
+        while True:
+            if await stage.jobs():
+                break
+            await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.wait((task,))
+
+    on_stage(server, work, first_posts_of_jobs(Fault.NOT_FOUND))
+
+
 def test_with_every_stream_silent_a_run_still_comes_to_its_end(server: ApiServer) -> None:
     """No watch at all: only the comparison with the API server brings news."""
     kubelet = Kubelet(str(server.kubeconfig), server.namespace)
 
     async def work(stage: Stage) -> None:
-        for kind, name, spec in (
-            ("Action", "silent", {"image": "example.com/x:1"}),
-            ("Workflow", "flow", {"steps": [{"id": "one", "action": "silent"}]}),
-        ):
-            body = {"apiVersion": names.API_VERSION, "kind": kind, "metadata": {"name": name}}
-            server.kubectl("apply", "-f", "-", input={**body, "spec": spec})
+        define(server)
         operator = Operator(stage.api, Settings(namespaces=(server.namespace,)))
         task = asyncio.create_task(operator.run(resync_seconds=1))
         pod = await asyncio.to_thread(kubelet.await_pod, stage.key.name, "one")

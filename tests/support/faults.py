@@ -20,6 +20,7 @@ class Fault(Enum):
     NONE = "it is answered"
     LOST_ANSWER = "it is carried out, and the connection breaks before the answer"
     LOST_REQUEST = "the connection breaks before it is carried out"
+    NOT_FOUND = "it is not carried out, and the answer is a 404, as a webhook may give it"
     ERROR = "it is carried out, and the answer is a 500"
 
 
@@ -30,6 +31,7 @@ _FATES = {
     Fault.NONE: proxy.PASS,
     Fault.LOST_ANSWER: proxy.LOST_ANSWER,
     Fault.LOST_REQUEST: proxy.LOST_REQUEST,
+    Fault.NOT_FOUND: Fate(forward=False, answer=404),
     Fault.ERROR: Fate(answer=500),
 }
 
