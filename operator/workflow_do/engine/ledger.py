@@ -309,8 +309,9 @@ def unit_of(definition: Definition, unit: Unit) -> UnitDef | None:
 
 def _is_news(ledger: Ledger, unit: UnitDef, job: JobFact) -> bool:
     record = ledger.find(unit.unit)
-    if record is None:
-        return unit.unit.item is None  # items are on record before the first of their Jobs
+    if record is None:  # items are on record before the first of their Jobs
+        done = ledger.find(replace(unit.unit, role=Role.DO))
+        return unit.unit.item is None or done is not None
     return not record.state.terminal and job.try_ > record.tries
 
 
