@@ -219,6 +219,35 @@ def test_what_is_in_another_namespace_is_not_there(
     other.kubectl("delete", "namespace", other.namespace, "--wait=false")
 
 
+SCRATCH = {"name": "v", "emptyDir": {}}
+UP = {"key": "k", "path": "../../etc/passwd"}
+
+
+@pytest.mark.usefixtures("operator")
+def test_no_path_leads_out_of_a_volume(server: ApiServer) -> None:
+    """Kubernetes refuses these, when the Job is made; nothing has begun then."""
+    mount = {"name": "v", "mountPath": "/v"}
+    cases = {
+        "sub-path": {"volumes": [SCRATCH], "volumeMounts": [{**mount, "subPath": "../../etc"}]},
+        "secret-item": {
+            "volumes": [{"name": "v", "secret": {"secretName": "s", "items": [UP]}}],
+            "volumeMounts": [mount],
+        },
+        "config-item": {
+            "volumes": [{"name": "v", "configMap": {"name": "c", "items": [UP]}}],
+            "volumeMounts": [mount],
+        },
+    }
+    runs = []
+    for name, spec in cases.items():
+        apply(server, "Action", name, {"image": "example.com/x:1", **spec})
+        apply(server, "Workflow", name, {"steps": [{"id": "one", "action": name}]})
+        made = run_of(name)
+        server.kubectl("create", "-f", "-", input=made)
+        runs.append(made["metadata"]["name"])
+    assert {verdict(server, run) for run in runs} == {("False", "JobRejected")}
+
+
 def test_nothing_can_be_asked_of_a_run_that_has_ended(server: ApiServer) -> None:
     made = run_of("flow")
     create(server, made)

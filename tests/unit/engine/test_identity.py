@@ -143,7 +143,7 @@ def test_data_and_maps_change_nothing_of_a_job_but_their_own_place(kind: str, pa
     assert bool(found) == bool(allowed), "else the test does not see what it looks at"
 
 
-@pytest.mark.parametrize("role", ["a", "onFailure"])
+@pytest.mark.parametrize("role", ["do", "undo", "onFailure"])
 @pytest.mark.parametrize(
     ("of_action", "of_workflow", "account"),
     [
@@ -161,13 +161,17 @@ def test_data_and_maps_change_nothing_of_a_job_but_their_own_place(kind: str, pa
 def test_the_account_and_its_token(
     of_action: dict[str, Any], of_workflow: dict[str, Any], account: str | None, role: str
 ) -> None:
-    handler = {"action": "do-it", "input": {}}
-    flow = workflow(step("a"), onFailure=handler, **of_workflow)
-    world = World(flow, action("do-it", **of_action), body={})
+    other = {"action": "other", "input": {}}
+    flow = workflow(step("a"), step("b"), onFailure=other, **of_workflow)
+    known = (action("do-it", compensate=other, **of_action), action("other", **of_action))
+    world = World(flow, *known, body={})
     world.reconcile()
-    if role == "onFailure":
-        world.ends(code=1)
+    for code in (0, 1, 0, 0):
+        if world.job()["metadata"]["labels"]["workflow.do/role"] == role:
+            break
+        world.ends("{}", code=code)
         world.reconcile()
+    assert world.job()["metadata"]["labels"]["workflow.do/role"] == role
     pod = world.job()["spec"]["template"]["spec"]
 
     assert pod.get("serviceAccountName") == account
