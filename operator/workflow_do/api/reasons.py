@@ -118,8 +118,8 @@ class Reason(StrEnum):
     )
     RETRY_REFUSED = (
         "RetryRefused",
-        "The run named by retryOf is not there, has not ended, succeeded, was retried before, or (with "
-        "sameTrigger) had another trigger.",
+        "The run named by retryOf is not there, has not ended, succeeded, was retried before, or "
+        "(with sameTrigger) had another trigger.",
         "Retry a failed run that has ended, by its uid, and once.",
     )
     INTERRUPTED = (
