@@ -11,6 +11,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -62,6 +63,7 @@ class Unit:
         return "" if self.item is None else str(self.item)
 
 
+@lru_cache(maxsize=8192)
 def job_name(run_name: str, run_uid: str, unit: Unit, try_: int) -> str:
     """The Job's name: a readable prefix and a digest of the identity, 63 characters at most."""
     digest = hash_of([run_uid, unit.role.value, unit.step, unit.item_word, try_])[:_DIGEST_CHARS]

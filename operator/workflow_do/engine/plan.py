@@ -63,7 +63,10 @@ def plan(observed: Observed, now: datetime) -> Plan:
     if report.completed(observed.run.status):
         return _completed(observed)
     decided = _decide(observed, now)
-    return replace(decided, status=budget.fit(stored.strip(decided.status)))
+    status = stored.strip(decided.status)
+    if status != observed.run.status:  # one that stays as it is was fitted when it was written
+        status = budget.fit(status)
+    return replace(decided, status=status)
 
 
 def _decide(observed: Observed, now: datetime) -> Plan:
