@@ -22,6 +22,7 @@ from workflow_do.runtime.tail import LogTail, Tail
 Raw = dict[str, Any]
 
 _PAGE: Final = 500
+_CHUNK: Final = 1 << 20
 _AT_ONCE: Final = 16
 """Calls under way. More of them do not make a busy API server quicker, but they keep the event loop
 from the watches."""
@@ -75,6 +76,10 @@ class Conflict(ApiError):
     def __init__(self, message: str, *, exists: bool) -> None:
         super().__init__(message)
         self.exists = exists
+
+
+class Forgotten(ApiError):
+    """410: what came after that resourceVersion is not known any more; list again."""
 
 
 class Refused(ApiError):
@@ -199,8 +204,8 @@ class Api:
     ) -> AsyncIterator[bytes]:
         """The lines of a watch from a resourceVersion on, for at most so many seconds.
 
-        Takes no place among the calls. Raises Unavailable or Refused where it is not opened,
-        aiohttp's errors where it is cut, TimeoutError after `silence` seconds without a line.
+        Takes no place among the calls. Raises Forgotten, Unavailable or Refused where it is not
+        opened, Unavailable where it is cut or says nothing for `silence` seconds.
         """
         query = {
             "watch": "true",
@@ -211,12 +216,20 @@ class Api:
         }
         limits = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=silence)
         where = self._server + resource.path(namespace)
-        async with self._session.get(where, params=query, timeout=limits) as answer:
-            if answer.status >= 300:
-                raise _error(answer.status, answer.headers, await answer.read())
-            async for line in answer.content.iter_chunked(_PAGE):
-                if not line.isspace():
-                    yield line
+        try:
+            async with self._session.get(where, params=query, timeout=limits) as answer:
+                if answer.status == 410:
+                    raise Forgotten(f"the resourceVersion {version} is too old")
+                if answer.status >= 300:
+                    raise _error(answer.status, answer.headers, await answer.read())
+                rest = b""
+                async for data in answer.content.iter_chunked(_CHUNK):
+                    *lines, rest = (rest + data).split(b"\n")
+                    for line in lines:
+                        yield line
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            what = str(error) or type(error).__name__
+            raise Unavailable(f"watch of {where}: {what}"[:_MESSAGE_CHARS]) from error
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Raw:
         """A new object, as stored."""

@@ -15,11 +15,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import aiohttp
 import orjson
 
 from workflow_do.runtime import logs
-from workflow_do.runtime.api import Api, ApiError, Resource, Unavailable
+from workflow_do.runtime.api import (
+    Api,
+    ApiError,
+    Forgotten,
+    Resource,
+    Unavailable,
+    version_of,
+)
 from workflow_do.runtime.queue import Backoff
 
 Raw = Mapping[str, Any]
@@ -32,10 +38,6 @@ _SERVER_SECONDS: Final = (240, 300)
 _SILENCE: Final = 65.0
 """Seconds without even a bookmark, which comes once a minute: the stream is dead."""
 _log = logs.get("watch")
-
-
-class Forgotten(Exception):
-    """The API server no longer knows the resourceVersion: list again."""
 
 
 class GivenUp(Exception):
@@ -77,7 +79,8 @@ class Watcher:
             except Forgotten as error:
                 _log.info("is listed again", what=str(self._stream), why=str(error))
                 self._version = ""
-            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                await self._rest(error, failures=1)
+            except ApiError as error:
                 failures = 1 if self._good > begun else failures + 1
                 await self._rest(error, failures)
             if clock() - self._good > _PATIENCE:
@@ -98,8 +101,9 @@ class Watcher:
                 stream.resource, stream.namespace, labels=stream.labels
             )
             for raw in found.items:
-                stream.seen(raw)
+                self._hand_on(stream.seen, raw)
             self._version = str(found.version)
+            self._good = asyncio.get_running_loop().time()
         lines = self._api.watch(
             stream.resource,
             stream.namespace,
@@ -108,10 +112,19 @@ class Watcher:
             seconds=random.randint(*_SERVER_SECONDS),
             silence=_SILENCE,
         )
+        heard = False
         async for line in lines:
-            self._take(orjson.loads(line))
+            if line:
+                self._take(line)
+                heard = True
+        if not heard:
+            raise Unavailable("the watch ended at once")
 
-    def _take(self, event: Raw) -> None:
+    def _take(self, line: bytes) -> None:
+        try:
+            event = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise Unavailable("the watch brought what is not JSON") from error
         kind, raw = event.get("type"), event.get("object") or {}
         if kind == "ERROR":
             message = str(raw.get("message") or raw.get("reason"))[:300]
@@ -119,8 +132,16 @@ class Watcher:
                 raise Forgotten(message)
             raise Unavailable(message)
         self._good = asyncio.get_running_loop().time()
-        self._version = str(raw["metadata"]["resourceVersion"])
+        self._version = str(version_of(raw) or self._version)
         if kind == "DELETED":
-            self._stream.gone(raw)
+            self._hand_on(self._stream.gone, raw)
         elif kind in ("ADDED", "MODIFIED"):
-            self._stream.seen(raw)
+            self._hand_on(self._stream.seen, raw)
+
+    def _hand_on(self, take: Callable[[Raw], None], raw: Raw) -> None:
+        """One object that nobody foresaw must not blind the operator to all others."""
+        try:
+            take(raw)
+        except Exception:
+            name = str((raw.get("metadata") or {}).get("name"))[:300]
+            _log.exception("cannot be taken in", what=str(self._stream), name=name)
