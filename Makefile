@@ -16,6 +16,8 @@ VENV         := .venv
 BIN          := $(VENV)/bin
 KIND         := $(abspath hack/cluster/kind)
 SETUP        := $(VENV)/.setup
+WORKERS      ?= 2
+PARALLEL      = -n $(WORKERS) --dist loadfile
 
 export CLUSTER IMAGE_PREFIX
 
@@ -71,7 +73,7 @@ programs: ## build Kubernetes and its tools into the cache (minutes, the first t
 
 .PHONY: test-unit
 test-unit: $(SETUP) postgres ## the fast tests: no cluster
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest $(PARALLEL) tests/unit
 
 RUNS         ?= 5000
 SEED         ?= 0
@@ -83,7 +85,7 @@ test-simulation: $(SETUP) ## thousands of simulated runs (RUNS=… SEED=…), an
 
 .PHONY: test-component
 test-component: $(SETUP) programs ## against a real API server (the control plane alone)
-	@$(BIN)/pytest tests/component
+	@$(BIN)/pytest $(PARALLEL) -o timeout_func_only=true tests/component
 
 .PHONY: test-poison
 test-poison: $(SETUP) programs ## thousands of objects that nobody should make (the short form is in test-component)
@@ -124,6 +126,7 @@ test: ## set everything up and run all tests
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-simulation
 	@$(MAKE) --no-print-directory test-component
+	@$(MAKE) --no-print-directory test-faults-short
 	@$(MAKE) --no-print-directory test-cluster
 	@$(MAKE) --no-print-directory test-e2e
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +61,7 @@ class Cluster:
     def tool(self, name: str) -> str:
         """The path of kubectl or helm: built along with our own clusters, else from PATH."""
         if self.name is not None:
-            return run(KIND, "path", name, limit=1800).strip()
+            return _built(name)
         found = shutil.which(name)
         if found is None:
             raise Failed(f"{name} is not on PATH, and CLUSTER=current needs it")
@@ -90,6 +91,12 @@ class Cluster:
                 self.name,
                 limit=300,
             )
+
+
+@cache
+def _built(program: str) -> str:
+    """The path of a program in the cache of our own clusters; it does not move."""
+    return run(KIND, "path", program, limit=1800).strip()
 
 
 def current() -> Cluster:

@@ -13,8 +13,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 KIND = ROOT / "hack" / "cluster" / "kind"
-CLUSTER = os.environ.get("WORKFLOW_DO_COMPONENT_CLUSTER", "wdo-component")
-"""Another name lets two test sessions run side by side on one machine."""
+CLUSTER = "-".join(
+    [
+        os.environ.get("WORKFLOW_DO_COMPONENT_CLUSTER", "wdo-component"),
+        *filter(None, [os.environ.get("PYTEST_XDIST_WORKER")]),
+    ]
+)
+"""Another name lets two test sessions run side by side on one machine; so do pytest's workers."""
 COLD_BUILD_SECONDS = 2400
 """The first time on a machine, the programs are built from source."""
 CALL_SECONDS = 60

@@ -99,17 +99,22 @@ def test_a_namespace_deleted_in_mid_run_is_gone_within_90_seconds(bench: Bench) 
 
 
 def test_ten_runs_with_one_kill_of_the_operator_each(bench: Bench) -> None:
-    """kill -9 at a random moment, the Pod replaced at once: same end, one Job per step."""
+    """kill -9 at a random moment, the Pod replaced at once: same end, one Job per step.
+
+    Two runs at a time, begun one after the other, so that a kill meets them at different steps.
+    """
     bench.apply(action("slow", "time.sleep(1)\nout({'n': given.get('n', 0) + 1})"), THREE)
     seed = random.SystemRandom().randrange(1_000_000)
     moments = random.Random(seed)
     print(f"seed {seed}")
     runs = []
-    for _ in range(10):
-        name = bench.start("three")
-        time.sleep(moments.uniform(0, 4))
+    for _ in range(5):
+        pair = []
+        for _ in range(2):
+            pair.append(bench.start("three"))
+            time.sleep(moments.uniform(0, 2))
         kill_operator(bench.cluster)
-        runs.append(bench.finish(name, 60))
+        runs += [bench.finish(name, 60) for name in pair]
     for run in runs:
         assert verdict(run) == ("True", "Succeeded"), run["status"]
         assert [s["output"] for s in run["status"]["steps"]] == [{"n": 2}, {"n": 3}, {"n": 4}]

@@ -16,12 +16,12 @@ ONE = Scenario(
 
 
 @pytest.mark.timeout(180)
-def test_every_promise_holds_in_a_few_hundred_runs() -> None:
-    report = campaign(250, seed=1)
+def test_every_promise_holds_in_a_hundred_runs() -> None:
+    report = campaign(100, seed=1)
     assert report.promise == "", report.failure
-    assert report.runs >= 250
-    assert report.verdicts["Succeeded"] > 25
-    assert report.seen["operator killed"] > 25
+    assert report.runs >= 100
+    assert report.verdicts["Succeeded"] > 10
+    assert report.seen["operator killed"] > 10
 
 
 def test_a_seed_tells_everything() -> None:

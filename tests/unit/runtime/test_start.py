@@ -45,7 +45,7 @@ def test_what_cannot_be_used_is_told_in_one_sentence(
     nowhere: str, setting: str, value: str
 ) -> None:
     process = start(**{"KUBECONFIG": nowhere, setting: value})
-    _, told = process.communicate(timeout=8)
+    _, told = process.communicate(timeout=25)
     assert process.returncode == 2
     assert len(told.splitlines()) == 1
     assert told.startswith("workflow-do-operator: ")
@@ -56,7 +56,7 @@ def test_a_port_that_is_taken_is_told_in_one_sentence(nowhere: str) -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:
         port = str(taken.getsockname()[1])
         process = start(KUBECONFIG=nowhere, WORKFLOW_DO_PORT=port)
-        _, told = process.communicate(timeout=8)
+        _, told = process.communicate(timeout=25)
     assert process.returncode == 2
     assert len(told.splitlines()) == 1
     assert f"WORKFLOW_DO_PORT is {port}" in told
