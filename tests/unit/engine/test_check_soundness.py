@@ -8,13 +8,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from support.shapes import holds
 from workflow_do.engine.check.filters import _RULES
 from workflow_do.engine.check.finding import Severity
-from workflow_do.engine.check.fit import fit, misfit
+from workflow_do.engine.check.fit import fit
 from workflow_do.engine.check.infer import infer
 from workflow_do.engine.check.reader import read_schema
 from workflow_do.engine.check.scopes import Scope
-from workflow_do.engine.check.shape import Shape, kind_of, of_value, union
+from workflow_do.engine.check.shape import of_value, union
 from workflow_do.engine.expressions import TemplateFailure, TemplateProblem, parse, render
 from workflow_do.engine.expressions.compiler import parse_expression
 from workflow_do.engine.expressions.listfilters import FILTERS
@@ -73,19 +74,6 @@ def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 expressions = st.recursive(_names | _literals, _grow, max_leaves=6)
-
-
-def holds(shape: Shape, value: Any) -> bool:
-    """Whether the shape allows the value, all the way down."""
-    if kind_of(value) not in shape.kinds:
-        return False
-    if isinstance(value, dict):
-        named = all(holds(f.shape, value[n]) for n, f in shape.fields.items() if n in value)
-        return named and all(n in value for n, f in shape.fields.items() if f.required)
-    if isinstance(value, list):
-        inside = shape.items is None or all(holds(shape.items, item) for item in value)
-        return inside and (shape.elements is None or len(shape.elements) == len(value))
-    return misfit(value, shape) is None
 
 
 @QUICK
