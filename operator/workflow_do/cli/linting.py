@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from workflow_do.api import names
+from workflow_do.api.approval import ApprovalSpec
+from workflow_do.api.base import Spec
 from workflow_do.api.rules import NAME_MAX, WORKFLOW_NAME_MAX
 from workflow_do.api.run import RunSpec
 from workflow_do.cli.findings import Located, Summary
@@ -24,6 +26,11 @@ from workflow_do.cli.manifests import (
 from workflow_do.engine.check import Finding, Severity, check_action, check_workflow, read_form
 
 _KINDS: Final = tuple(kind.kind for kind in vars(names).values() if isinstance(kind, names.Kind))
+
+_FORMS: Final[dict[str, type[Spec]]] = {
+    names.RUN.kind: RunSpec,
+    names.APPROVAL.kind: ApprovalSpec,
+}
 
 
 @dataclass(slots=True)
@@ -104,7 +111,7 @@ def _head(manifest: Manifest) -> Iterator[Finding]:
     if not isinstance(manifest.raw.get("spec"), Mapping):
         yield _wrong("spec", "required")
     name, generated = manifest.metadata("name"), manifest.metadata("generateName")
-    if not name and not (generated and manifest.kind == names.RUN.kind):
+    if not name and not (generated and manifest.kind in _FORMS):
         yield _wrong("metadata.name", "required")
     limit = WORKFLOW_NAME_MAX if manifest.kind == names.WORKFLOW.kind else NAME_MAX
     if len(name) > limit:
@@ -126,4 +133,5 @@ def _spec(
         return check_action(name, spec)
     if manifest.kind == names.WORKFLOW.kind:
         return check_workflow(name, spec, actions, complete=complete)
-    return read_form(RunSpec, spec)[1] if manifest.kind == names.RUN.kind else ()
+    model = _FORMS.get(manifest.kind)
+    return read_form(model, spec)[1] if model is not None else ()

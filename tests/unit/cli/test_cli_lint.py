@@ -130,6 +130,10 @@ PLACES = {
         "  workflowName: f\n  trigger: {type: cron}\n",
         "6:19: error: trigger.type",
     ),
+    "approval": (
+        "kind: WorkflowApproval\nmetadata: {generateName: a-}\nspec:\n  runNam: x\n",
+        "5:11: error: runNam",
+    ),
     "block-scalar": (
         "kind: Workflow\nmetadata: {name: f}\nspec:\n  steps:\n  - id: a\n    action: a\n"
         "    input:\n      x: >\n        {{ nope }}\n",

@@ -99,7 +99,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, fails: bool) -> list[tuple[str, Mappi
         world.reconcile()
         if world.completed:
             break
-        last = world.job()["metadata"]["labels"]["workflow.do/step"] == "last"
+        last = world.job()["metadata"]["labels"].get("workflow.do/step") == "last"
         world.ends(json.dumps({"id": "1"}), code=int(fails and last))
     assert world.completed
     return scopes
@@ -111,6 +111,9 @@ def test_scopes_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = [*shown(monkeypatch, fails=True), *shown(monkeypatch, fails=False)]
     assert {path for path, _ in seen} == PLACES
     for path, scope in seen:
-        assert scope.keys() == thought[path].roots.keys(), path
-        for name, value in scope.items():
-            assert holds(thought[path].roots[name], value), (path, name, value)
+        roots = thought[path].roots
+        # An Action's own undo must work in any Workflow, so it may use less than it is shown.
+        more = scope.keys() - roots.keys() if path == "compensate.input.x" else set()
+        assert scope.keys() - more == roots.keys(), path
+        for name in roots:
+            assert holds(roots[name], scope[name]), (path, name, scope[name])

@@ -84,11 +84,15 @@ def failure() -> Shape:
             **dict.fromkeys(texts, STRING),
             "exitCode": nullable(INTEGER, "only a program that has ended has an exit code"),
             "attempt": INTEGER,
-            "compensated": list_of(
-                record({"step": STRING, "state": STRING, "reason": _STRING_OR_NULL})
-            ),
+            "compensated": list_of(_undo()),
         }
     )
+
+
+def _undo() -> Shape:
+    """One undo, as handlers are told of it; with the item where it is that of an item."""
+    told = record({"step": STRING, "state": STRING, "reason": _STRING_OR_NULL})
+    return replace(told, fields={**told.fields, "item": Field(INTEGER, required=False)})
 
 
 def undone(taken: Shape, given: Shape) -> dict[str, Shape]:
