@@ -68,7 +68,13 @@ MAX_OUTPUTS: Final = 64
 """Named outputs of a Workflow."""
 MAX_TEMPLATE_CHARS: Final = 16 * 1024
 MAX_INPUT_BYTES: Final = 32 * 1024
-"""Linux refuses one environment string over 128 KiB; 32 KiB leaves room for the rest."""
+"""Linux refuses one environment string over 128 KiB; 32 KiB leaves room for the rest. A larger
+input is a file."""
+MAX_FILE_INPUT_BYTES: Final = 512 * 1024
+"""A ConfigMap holds 1 MiB."""
+INPUT_VOLUME: Final = "workflow-do-input"
+INPUT_FOLDER: Final = "/var/run/workflow.do"
+"""Where a program finds a large input, as the file input.json."""
 MAX_VARIABLE_BYTES: Final = 128 * 1024
 """Linux refuses a longer environment string (MAX_ARG_STRLEN), name and final zero included."""
 MAX_ENV_BYTES: Final = 512 * 1024

@@ -205,7 +205,7 @@ class Reason(StrEnum):
     )
     INPUT_TOO_LARGE = (
         "InputTooLarge",
-        "The rendered input is over 32 KiB of JSON, a variable over 128 KiB, or all over 512 KiB.",
+        "The rendered input is over 512 KiB of JSON, a variable over 128 KiB, or all over 512 KiB.",
         "Put large data elsewhere and pass a reference to it.",
     )
 

@@ -32,6 +32,7 @@ from workflow_do.engine.references import (
     step_check,
     undo_check,
 )
+from workflow_do.engine.reserved import reserved_volume
 from workflow_do.engine.schemas import SchemaProblem, Validator, compile_schema
 from workflow_do.engine.sizes import stored_size
 
@@ -159,6 +160,9 @@ def define_action(name: str, raw_spec: Raw) -> ActionDef | Problem:
         spec = ActionSpec.model_validate(raw_spec)
     except ValidationError as error:
         return Problem(Reason.ACTION_NOT_READY, describe(error))
+    taken = reserved_volume(spec)
+    if taken is not None:
+        return Problem(Reason.ACTION_NOT_READY, taken)
     try:
         return ActionDef(
             name=name,

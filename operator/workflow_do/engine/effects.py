@@ -32,7 +32,7 @@ class CreateJob:
 
 @dataclass(frozen=True, slots=True)
 class StoreData:
-    """Make the ConfigMap that holds an output; one of that name is told by its content."""
+    """Make the ConfigMap that holds large data; one of that name is told by its content."""
 
     name: str
     manifest: dict[str, Any]

@@ -31,6 +31,7 @@ FILE: Final = "data.json"
 class Use(StrEnum):
     """What the data is to its unit."""
 
+    INPUT = "input"
     OUTPUT = "output"
 
 
@@ -50,7 +51,8 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Whose data it is: the run, its Workflow, the unit and the try (0: of no try of this run)."""
+    """Whose data it is: the run, its Workflow, the unit and the try (0: of all tries of
+    this run, or of none)."""
 
     workflow: str
     run_name: str
@@ -116,8 +118,7 @@ def parse_held(raw: Raw) -> Held:
 
 def is_it(held: Held, ref: OutputRef) -> bool:
     """Whether this is the data that was written, byte for byte."""
-    same = held.sha256 == ref.sha256 and held.size == ref.size
-    return same and held.value is not None
+    return held.sha256 == ref.sha256 and held.size == ref.size
 
 
 def is_ours(held: Held, place: Place) -> bool:

@@ -98,7 +98,8 @@ def labels(workflow: str, run_name: str, run_uid: str, unit: Unit, try_: int) ->
 
 def data_name(run_name: str, run_uid: str, unit: Unit, number: int, use: str) -> str:
     """The name of the ConfigMap with data of a try: short, since the status holds many."""
-    digest = hash_of([run_uid, unit.role.value, unit.step, "", number, use])[:_DIGEST_CHARS]
+    identity = [run_uid, unit.role.value, unit.step, unit.item_word, number, use]
+    digest = hash_of(identity)[:_DIGEST_CHARS]
     words = f"{run_name}-{unit.step or unit.role.value}-{use}".lower()
     room = _DATA_NAME_LIMIT - _DIGEST_CHARS - 1
     prefix = re.sub(r"[^a-z0-9-]+", "-", words)[:room].strip("-")

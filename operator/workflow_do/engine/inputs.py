@@ -43,15 +43,14 @@ def render(unit: UnitDef, scope: Mapping[str, Json]) -> Rendered | Problem:
     if fault is not None:
         return Problem(Reason.INPUT_INVALID, fault)
     size = len(encode_input(value).encode())
-    if size > names.MAX_INPUT_BYTES:
-        limit = names.MAX_INPUT_BYTES
-        return Problem(Reason.INPUT_TOO_LARGE, f"the input is {size} bytes of JSON, over {limit}")
+    if size > names.MAX_FILE_INPUT_BYTES:
+        limit = names.MAX_FILE_INPUT_BYTES
+        return Problem(Reason.INPUT_TOO_LARGE, f"the input is {size:,} bytes, over {limit:,}")
     env = _render_env(unit.action, value)
     if isinstance(env, Problem):
         return env
-    return _too_large(unit.action, {**env, "ACTION_INPUT": encode_input(value)}) or Rendered(
-        value, env
-    )
+    by_variable = {"ACTION_INPUT": encode_input(value)} if size <= names.MAX_INPUT_BYTES else {}
+    return _too_large(unit.action, {**env, **by_variable}) or Rendered(value, env)
 
 
 def _too_large(action: ActionDef, env: Mapping[str, str]) -> Problem | None:

@@ -19,10 +19,12 @@ from workflow_do.api.base import Json, dump
 from workflow_do.api.pod import ExtraMetadata
 from workflow_do.engine import identity
 from workflow_do.engine.definition import ActionDef, Definition
+from workflow_do.engine.held import FILE as DATA_FILE
 from workflow_do.engine.identity import Unit
 
 _DEFAULT_USER: Final = 65532
 _OUTPUT_PATH: Final = "/dev/termination-log"
+_INPUT_FILE: Final = "input.json"
 _POD_FIELDS: Final = (
     "volumes",
     "imagePullSecrets",
@@ -45,7 +47,9 @@ _CONTAINER_FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """Everything that a try's manifest is made of. `env` holds the rendered variables."""
+    """Everything that a try's manifest is made of. `env` holds the rendered variables; `input_file`
+    is the ConfigMap with the input, where that is too large for a variable.
+    """
 
     run_name: str
     run_namespace: str
@@ -57,6 +61,7 @@ class Try:
     epoch: int
     input: Json
     env: Mapping[str, str]
+    input_file: str | None = None
 
     @property
     def input_hash(self) -> str:
@@ -123,7 +128,7 @@ def _pod_spec(definition: Definition, action: ActionDef, this: Try) -> dict[str,
     spec = action.spec
     account = spec.service_account_name or definition.spec.service_account_name
     written = dump(spec)
-    return {
+    pod: dict[str, Any] = {
         "restartPolicy": "Never",
         "activeDeadlineSeconds": spec.active_deadline_seconds,
         "automountServiceAccountToken": account is not None,
@@ -133,6 +138,9 @@ def _pod_spec(definition: Definition, action: ActionDef, this: Try) -> dict[str,
         **({"serviceAccountName": account} if account else {}),
         **{key: written[key] for key in _POD_FIELDS if key in written},
     }
+    if this.input_file is not None:
+        _add_input(pod, this.input_file)
+    return pod
 
 
 def _pod_security(action: ActionDef) -> dict[str, Any]:
@@ -184,7 +192,7 @@ def _env(action: ActionDef, this: Try) -> list[dict[str, Any]]:
         elif var.value_from is not None:
             rows.append({"name": var.name, "valueFrom": dump(var.value_from)})
     ours = {
-        "ACTION_INPUT": encode_input(this.input),
+        **_input_place(this),
         **_output_place(action),
         "WORKFLOW_RUN": this.run_name,
         "WORKFLOW_STEP": this.unit.step or this.unit.role.value,
@@ -194,6 +202,22 @@ def _env(action: ActionDef, this: Try) -> list[dict[str, Any]]:
         ),
     }
     return rows + [{"name": key, "value": escape(value)} for key, value in ours.items()]
+
+
+def _input_place(this: Try) -> dict[str, str]:
+    if this.input_file is None:
+        return {"ACTION_INPUT": encode_input(this.input)}
+    return {"ACTION_INPUT_FILE": f"{names.INPUT_FOLDER}/{_INPUT_FILE}"}
+
+
+def _add_input(pod: dict[str, Any], input_file: str) -> None:
+    """The file with the input, as a volume of a Pod that is being built."""
+    items = [{"key": DATA_FILE, "path": _INPUT_FILE}]
+    volume = {"name": names.INPUT_VOLUME, "configMap": {"name": input_file, "items": items}}
+    mount = {"name": names.INPUT_VOLUME, "mountPath": names.INPUT_FOLDER, "readOnly": True}
+    [container] = pod["containers"]
+    pod["volumes"] = [*pod.get("volumes", ()), volume]
+    container["volumeMounts"] = [*container.get("volumeMounts", ()), mount]
 
 
 def _output_place(action: ActionDef) -> dict[str, str]:

@@ -66,7 +66,10 @@ def start(
         return _take_over(observed, definition, ledger, this, now)
     if run.started_uid != run.uid:
         return MarkStarted()
-    made = _try(run, this, number, rendered)
+    file = stored.keep_input(observed, definition, this.unit, rendered.input)
+    if isinstance(file, StoreData | Problem):
+        return file
+    made = replace(_try(run, this, number, rendered), input_file=file)
     return CreateJob(name, jobs.build_job(definition, this.unit.action, made))
 
 

@@ -1,4 +1,6 @@
-"""Which outputs stand in the status, which in a ConfigMap, and how the latter are read again.
+"""Which data is kept in a ConfigMap instead of a status or a variable, and how it is read again.
+
+Outputs:
 
     small, and there is room .. in the status
     else ...................... in a ConfigMap, made before the status that refers to it
@@ -6,13 +8,14 @@
 
 While the engine works on a run, the outputs that something still to come may read are filled into
 their records; `strip` takes them out again before anything is written. An output that is lost or
-altered is never replaced by null: what reads it ends as OutputLost.
+altered is never replaced by null: what reads it ends as OutputLost. A large input is stored before
+the Job that is to find it as a file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_
 from typing import Any, Final, TypeVar
 
@@ -194,6 +197,31 @@ def keep(
         message = f"the ConfigMap {ref.name!r} is there, but it is not this run's"
         return Problem(Reason.NAME_CONFLICT, message)
     return ref
+
+
+def keep_input(
+    observed: Observed, definition: Definition, unit: UnitDef, value: Json
+) -> str | StoreData | Problem | None:
+    """Where the input of a unit is kept: None in a variable; else by the effect that stores it, and
+    once that is done the ConfigMap's name. All tries share it: rendered again, it is the same.
+    Problems: DataNotStored, NameConflict.
+    """
+    content = data.encode(value)
+    if len(content) <= names.MAX_INPUT_BYTES:
+        return None
+    given = Given(unit, 0, "", {})
+    place = replace(place_of(observed.run, definition, given), use=data.Use.INPUT)
+    ref = data.reference(place, content)
+    refusal = observed.refusals.get(ref.name)
+    if refusal is not None:
+        return Problem(refusal.reason, refusal.message)
+    found = observed.held.get(ref.name)
+    if found is None:
+        return StoreData(ref.name, data.manifest(place, content))
+    if not data.is_ours(found, place) or not data.is_it(found, ref):
+        message = f"the ConfigMap {ref.name!r} is there, but it is not this run's"
+        return Problem(Reason.NAME_CONFLICT, message)
+    return ref.name
 
 
 def _to_come(run: Run, definition: Definition) -> Iterator[UnitDef]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.world import World, action, step, workflow
-from workflow_do.api.names import MAX_INPUT_BYTES
+from workflow_do.api.names import MAX_FILE_INPUT_BYTES
 from workflow_do.api.reasons import Reason
 from workflow_do.engine.effects import CreateJob
 from workflow_do.engine.facts import Refusal
@@ -123,7 +123,7 @@ BAD_INPUTS = [
     pytest.param("{{ trigger.body.n.x }}", "InvalidTemplate", id="field-of-a-number"),
     pytest.param("{{ 9**(9**8) }}", "InvalidTemplate", id="bomb"),
     pytest.param("{{ trigger.body.text }}", "InputInvalid", id="mistyped"),
-    pytest.param("x" * (MAX_INPUT_BYTES + 1), "InputTooLarge", id="too-large"),
+    pytest.param("x" * (MAX_FILE_INPUT_BYTES), "InputTooLarge", id="too-large"),
 ]
 
 

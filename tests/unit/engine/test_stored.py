@@ -374,3 +374,25 @@ def test_an_undo_that_lost_what_it_needs_says_so() -> None:
     assert w.step("a")["compensation"]["reason"] == "OutputLost"
     rows = {c["type"]: (c["status"], c["reason"]) for c in w.status["conditions"]}
     assert rows["Compensated"] == ("False", "CompensationFailed")
+
+
+def test_items_have_a_name_each() -> None:
+    units = [Unit(Role.DO, "s", item) for item in (None, 0, 1, 10)]
+    names_ = {held.Place("w", "r", "n", "u", u, 1, held.Use.OUTPUT).name for u in units}
+    assert len(names_) == len(units)
+
+
+def test_large_outputs_of_items_are_stored_one_by_one_and_read_as_a_list() -> None:
+    each = {"id": "a", "action": "speak", "forEach": {"items": "{{ [1, 2, 3] }}"}, "input": {}}
+    speaker = action("speak", output={"source": "Logs"})
+    later = step("b", n="{{ steps.a.output | map(attribute='count') | list }}")
+    w = World(workflow(each, later), speaker, action("do-it"))
+    w.reconcile()
+    for job in list(w.jobs.values()):
+        pod = w.ends(job=job)
+        w.outputs[pod["metadata"]["name"]] = LogEnd(TEXT)
+    w.looked_for = frozenset()
+    w.reconcile()
+    refs = [item["outputRef"]["name"] for item in w.step("a")["items"]]
+    assert len(set(refs)) == 3
+    assert input_of(w, "b") == {"n": [400, 400, 400]}
