@@ -25,6 +25,8 @@ MUST_HAPPEN: Final = frozenset(
         "json_patch workflowruns applied, answer lost",
         "json_patch workflowruns lost",
         "json_patch workflowruns carried out late",
+        "create configmaps",
+        "create configmaps applied, answer lost",
         "event repeated or out of order",
         "list jobs lost",
         "pod deleted by hand",

@@ -24,6 +24,7 @@ class Fate:
     output: str = "{}"
     traps_term: bool = False
     vague: bool = False
+    by_log: bool = False
 
 
 @dataclass

@@ -21,7 +21,7 @@ from workflow_do.api.run import DesiredState
 from workflow_do.engine.effects import CreateJob, ExpirePod, MarkFinished, Plan, SuspendJob
 from workflow_do.engine.facts import Observed, parse_time
 from workflow_do.engine.report import completed
-from workflow_do.runtime.api import JOBS, PODS, RUNS
+from workflow_do.runtime.api import CONFIGMAPS, JOBS, PODS, RUNS
 
 _UPKEEP: Final = (SuspendJob, ExpirePod, MarkFinished)
 
@@ -204,6 +204,16 @@ def the_end_is_the_end(scene: Scene, old: Raw, new: Raw) -> str | None:
     return "the status was changed after Completed=True"
 
 
+def data_comes_first(scene: Scene, this: Try) -> str | None:
+    """Correctness: a Job is made after the input that it finds as a file."""
+    raw = scene.cluster.job_of(this)
+    for volume in (raw or {})["spec"]["template"]["spec"].get("volumes", ()):
+        name = volume["configMap"]["name"]
+        if scene.server.find(CONFIGMAPS, name) is None:
+            return f"{reading.name(this)} was made before its input {name}"
+    return None
+
+
 def the_revision_stays(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Resources, WorkflowRun: a run records its revision, once."""
     was = (old.get("status") or {}).get("revisionName")
@@ -219,8 +229,9 @@ def success_is_earned(scene: Scene, old: Raw, new: Raw) -> str | None:
         this = next((t for t in scene.tries_of(unit) if t.uid == record.get("jobUID")), None)
         if this is None or not this.ended_well:
             return f"{unit} Succeeded without a program that ended well: {this}"
-        if unit[0] != "undo" and this.output != record.get("output"):
-            return f"{unit} has the output {record.get('output')}, not {this.output}"
+        output = reading.output(scene.server, record)
+        if unit[0] != "undo" and this.output != output:
+            return f"{unit} has the output {output}, not {this.output}"
     return None
 
 

@@ -12,6 +12,7 @@ from simulation.invariants import (
     an_end_leaves_nothing_running,
     attempts_are_limited,
     attempts_are_within_limits,
+    data_comes_first,
     failure_is_the_programs_own,
     handler_after_a_failure,
     no_job_after_success,
@@ -51,6 +52,7 @@ from workflow_do.engine.facts import Observed
 JOB_MADE: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
     one_job_per_try,
     tries_are_counted,
+    data_comes_first,
     no_job_after_success,
     steps_in_order,
     handler_after_a_failure,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from hashlib import sha256
+from typing import Any, Final
 
 from simulation.cluster import Try
-from simulation.server import Raw
+from simulation.server import Raw, Server
+from workflow_do.runtime.api import CONFIGMAPS
 
 Unit = tuple[str, str]
 HANDLER: Final = ("onFailure", "")
@@ -23,6 +26,17 @@ def records(run: Raw) -> dict[Unit, Raw]:
     if status.get("onFailure"):
         found[HANDLER] = status["onFailure"]
     return found
+
+
+def output(server: Server, record: Raw) -> Any:
+    """What a unit gave, wherever it is kept: "lost" where it is not there, or not what was said."""
+    ref = record.get("outputRef")
+    if ref is None:
+        return record.get("output")
+    kept = server.find(CONFIGMAPS, ref["name"])
+    data = kept["data"]["data.json"].encode() if kept is not None else b""
+    same = (len(data), sha256(data).hexdigest()) == (ref["size"], ref["sha256"])
+    return json.loads(data) if same and "output" not in record else "lost"
 
 
 def ended(run: Raw) -> bool:

@@ -35,6 +35,10 @@ class Scenario:
         """Whether the Action's output must have an integer `n`."""
         return "outputSchema" in self.actions[action]
 
+    def by_log(self, action: str) -> bool:
+        """Whether the Action's output is a line of its log, and may be large."""
+        return "output" in self.actions[action]
+
     def action_of(self, role: str, step: str) -> Raw:
         """The spec of the Action of a unit."""
         user = self.flow["onFailure"] if role == "onFailure" else self._step(step)
@@ -94,18 +98,20 @@ _retries: st.SearchStrategy[Raw | None] = st.sampled_from(
     )
 )
 _actions: st.SearchStrategy[Raw] = st.builds(
-    lambda deadline, start, schema, retry, safe: {
+    lambda deadline, start, schema, retry, safe, by_log: {
         **({"activeDeadlineSeconds": deadline} if deadline else {}),
         **({"startDeadlineSeconds": start} if start else {}),
         **({"outputSchema": NEEDS_N} if schema else {}),
         **({"retry": retry} if retry else {}),
         **({"retrySafety": "Idempotent"} if safe else {}),
+        **({"output": {"source": "Logs"}} if by_log else {}),
     },
     st.sampled_from((0, 0, 1, 20, 120)),
     st.sampled_from((0, 0, 10, 60)),
     st.booleans(),
     _retries,
     st.booleans(),
+    st.sampled_from((False, False, True)),
 )
 
 
@@ -119,8 +125,8 @@ def _step(draw: st.DrawFn, at: int, names: list[str]) -> Raw:
         value = "{{ trigger.body.n }}"
     elif kind >= 3 and at > 0:
         earlier = draw(st.integers(0, at - 1))
-        path = f"steps.s{earlier}.output.n"
-        value = f"{{{{ {path} }}}}" if kind >= 9 else f"{{{{ {path} | default(0) }}}}"
+        path = f"steps.s{earlier}.output" + ("" if kind == 8 else ".n")
+        value = f"{{{{ {path} }}}}" if kind >= 8 else f"{{{{ {path} | default(0) }}}}"
     step: Raw = {"id": f"s{at}", "action": draw(st.sampled_from(names)), "input": {"v": value}}
     extra = draw(st.integers(0, 7))
     if extra == 7:

@@ -141,8 +141,9 @@ class Simulation:
 
     def _fate(self, job: Raw) -> tuple[Fate, bool]:
         image = job["spec"]["template"]["spec"]["containers"][0]["image"]
-        needs_n = self.scenario.needs_n(image.partition("/")[2].partition(":")[0])
-        return self.adversary.fate(needs_n), needs_n
+        action = image.partition("/")[2].partition(":")[0]
+        needs_n = self.scenario.needs_n(action)
+        return self.adversary.fate(needs_n, self.scenario.by_log(action)), needs_n
 
     def _refuses(self, job: Raw) -> str | None:
         taken = self.server.find(JOBS, job["metadata"]["name"]) is not None
