@@ -26,7 +26,7 @@ _BLOCKS: Final = (
     "Internal error occurred",
 )
 _BAD_OUTPUTS: Final = ("[]", "{", '{"n": "text"}', "x" * 5000, '{"n": 1} {"n": 2}')
-_LARGE: Final = ', "more": "' + "x" * 40_000 + '"'
+_LARGE: Final = ', "more": "' + "x" * 33_000 + '"'
 _RARE: Final = frozenset({"job deleted by hand", "node is gone"})
 """Each of these ends a run without a trace; there has to be something left to end."""
 _JUMPS: Final = (0.3, 0.3, 1.0, 1.0, 2.0, 3.0, 8.0, 30.0, 65.0, 130.0, 400.0, 4000.0)
@@ -69,7 +69,7 @@ class Adversary:
 
     def fate(self, needs_n: bool, by_log: bool) -> Fate:
         """What is in store for a new Job; by its log a program may give much."""
-        fate = self._fate(needs_n, _LARGE if by_log and self.chance(0.6) else "")
+        fate = self._fate(needs_n, _LARGE if by_log and self.chance(0.3) else "")
         fate.by_log = by_log
         return fate
 
