@@ -16,6 +16,7 @@ import aiohttp
 import orjson
 
 from workflow_do.api import names
+from workflow_do.runtime import clock
 from workflow_do.runtime.lanes import Room
 from workflow_do.runtime.tail import LogTail, Tail
 
@@ -144,6 +145,7 @@ class Api:
     ) -> None:
         self._server = server
         self._session = session
+        self.clock = clock.ServerClock()
         self._room = Room(at_once)
         self._guard = guard
         self._count = count
@@ -323,9 +325,11 @@ class Api:
             async with self._room.place(_namespace_of(path)):
                 if method != "GET":
                     self._guard()  # here, not where it was decided: there may have been a queue
+                asked = clock.now()
                 async with self._session.request(
                     method, self._server + path, data=data, params=query, headers=sent
                 ) as answer:
+                    self.clock.heard(answer.headers.get("Date", ""), asked, clock.now())
                     self._count(method, answer.status)
                     if answer.status < 300:
                         return await read(answer)

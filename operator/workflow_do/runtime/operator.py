@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from workflow_do.api import names
-from workflow_do.runtime import clock
 from workflow_do.runtime.api import JOBS, PODS, RUNS, Api
 from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, News
 from workflow_do.runtime.config import Settings
@@ -60,6 +59,7 @@ class Operator:
             writer=StatusWriter(api, self._store),
             recorder=self._recorder,
             look_at=self._look_at,
+            now=api.clock.now,
             metrics=self._metrics,
         )
         self.resync = Resync(
@@ -172,7 +172,7 @@ class Operator:
             self.queue.add(key)
 
     def _look_at(self, key: RunKey, time: datetime) -> None:
-        seconds = (time - clock.now()).total_seconds()
+        seconds = (time - self._api.clock.now()).total_seconds()
         self.queue.add_after(key, max(_SHORTEST_WAIT, seconds))
 
     async def _work(self, key: Key) -> None:
