@@ -45,9 +45,19 @@ def undone_in_order(scene: Scene, this: Try) -> str | None:
     for (_, step), seq in found.items():
         state = rows.get(("undo", step), {}).get("state")
         over = state in ENDED or any(t.ended_well for t in scene.tries_of(("undo", step)))
-        if step != this.step and (seq > mine) != over:
+        if step != this.step and (seq > mine) != over and not _came_late(scene, this.step, step):
             return f"{reading.name(this)} was made while the undo of {step} is {state}"
     return None
+
+
+def _came_late(scene: Scene, late: str, step: str) -> bool:
+    """Whether a step was started, by a process that knew no better, when the undo of another had
+    begun already: a Lease keeps such processes apart, here they meet.
+    """
+    tries = scene.cluster.tries
+    done = [at for at, t in enumerate(tries) if t.unit == ("do", late)]
+    undos = [at for at, t in enumerate(tries) if t.unit == ("undo", step)]
+    return bool(done and undos) and min(undos) < min(done)
 
 
 def only_what_was_done_is_undone(scene: Scene, this: Try) -> str | None:
