@@ -101,7 +101,7 @@ CASES = [
     ),
     Case(
         "no-image",
-        action("no-image", image="localhost/workflow-do/none:1", startDeadlineSeconds=4),
+        action("no-image", image="localhost/workflow-do/none:1", startDeadlineSeconds=12),
         "NotStarted",
         "ImagePull",
     ),
