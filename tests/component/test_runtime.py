@@ -252,12 +252,13 @@ def test_ready_tells_what_is_wrong_with_an_action(server: ApiServer) -> None:
 
 @pytest.mark.usefixtures("operator")
 def test_a_job_that_is_refused_ends_the_run(server: ApiServer) -> None:
-    spec = {"image": "example.com/x:1", "serviceAccountName": "Not a name"}
+    resources = {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}
+    spec = {"image": "example.com/x:1", "resources": resources}
     apply(server, "Action", "refused", spec)
     apply(server, "Workflow", "refused", {"steps": [{"id": "one", "action": "refused"}]})
     run = start(server, "refused")
     assert verdict(server, run) == ("False", "JobRejected")
-    assert "serviceAccountName" in record(server, run, 0)["message"]
+    assert "cpu limit" in record(server, run, 0)["message"]
     assert jobs(server, run) == []
 
 

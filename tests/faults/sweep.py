@@ -167,7 +167,7 @@ async def _again(lane: Lane, name: str) -> Ending:
 async def _settled(lane: Lane, name: str) -> Ending:
     """The end, and an operator that is ready for the next run."""
     ending = await lane.ending(name)
-    await lane.until(_ready(lane), "the operator is ready")
+    await lane.until(_ready(lane), "the operator is ready", 90)
     return ending
 
 

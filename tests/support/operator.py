@@ -67,7 +67,7 @@ class OperatorProcess:
 
     def kill(self) -> None:
         """End it without a chance to do anything."""
-        self.stop(signal.SIGKILL)
+        self.stop(signal.SIGKILL, seconds=20)
 
     def terminate(self) -> None:
         """Ask it to end, and do not wait for that."""

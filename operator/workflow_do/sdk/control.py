@@ -51,7 +51,7 @@ def ask(
 def _is_so(run: Run, wanted: DesiredState) -> bool:
     """What was cancelled stays so when it has ended; of an ended run nothing else can be said."""
     if run.completed:
-        return run.cancelled and run.desired_state == wanted
+        return run.cancelled and wanted in _CANCELS and run.desired_state == wanted
     return run.desired_state == wanted
 
 
