@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 Node = dict[str, Any]
 
+_INSTEAD: Final = ("wait", "approval")
+"""Fields of a step without an Action."""
 _VALID = {"action": "act", "image": "example.com/act:1", "name": "x", "id": "one", "key": "k"}
 
 
@@ -38,12 +40,16 @@ def _put(node: Node, defs: Node, path: str, text: str) -> Iterator[tuple[str, An
             for below, value in _put(inner, defs, path, text):
                 yield below, {"x": value}
     fields = node.get("properties", {})
-    # Without an Action a compensation is none, and its input is not looked at.
-    needs = [*node.get("required", ()), *(n for n in fields if n == "action")]
-    needed = {n: _valid(n, fields[n], defs) for n in needs}
+    needed = {n: _valid(n, fields[n], defs) for n in _needs(node)}
     for name, field in fields.items():
+        others = {n: v for n, v in needed.items() if name not in _INSTEAD or n != "action"}
         for below, value in _put(field, defs, f"{path}.{name}".lstrip("."), text):
-            yield below, {**needed, name: value}
+            yield below, {**others, name: value}
+
+
+def _needs(node: Node) -> list[str]:
+    """What is required, and an Action: without one a compensation is none, and a step neither."""
+    return [*node.get("required", ()), *(n for n in node.get("properties", {}) if n == "action")]
 
 
 def _resolved(node: Node, defs: Node) -> Node:
@@ -67,5 +73,5 @@ def _valid(name: str, node: Node, defs: Node) -> Any:
         return [_valid(name, node["items"], defs)]
     if node.get("type") == "object":
         fields = node.get("properties", {})
-        return {n: _valid(n, fields[n], defs) for n in node.get("required", ())}
+        return {n: _valid(n, fields[n], defs) for n in _needs(node)}
     return {"integer": 1, "boolean": True}.get(str(node.get("type")), _VALID.get(name, "x"))

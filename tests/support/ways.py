@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from workflow_do.engine import expressions as ex
 from workflow_do.engine.definition import Definition, define
 from workflow_do.engine.problem import Problem
+from workflow_do.engine.waitdef import ApprovalDef, WaitDef
 
 Raw = dict[str, Any]
+W = TypeVar("W", WaitDef, ApprovalDef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,16 @@ class Way:
 
     place: str
     put: Callable[[str], tuple[Raw, Mapping[str, Raw]]]
-    tree: Callable[[Definition], ex.Tree]
+    tree: Callable[[Definition], ex.Tree | None]
 
     def outcome(self, template: str, scope: Mapping[str, Any]) -> Any:
         """What comes of the template there: a Problem, a TemplateFailure, or the value."""
         spec, actions = self.put(template)
         found = define("flow", spec, actions)
-        return found if isinstance(found, Problem) else ex.render(self.tree(found), scope)
+        if isinstance(found, Problem):
+            return found
+        tree = self.tree(found)
+        return ex.render(tree, scope) if tree is not None else None
 
 
 def _flow(**changes: Any) -> Raw:
@@ -74,6 +79,12 @@ def _items(template: str) -> Raw:
 
 def _final(template: str) -> Raw:
     return _flow(**{"finally": [{"id": "last", "action": "act", "input": {"x": template}}]})
+
+
+def _waits(definition: Definition, kind: type[W]) -> W:
+    waits = definition.steps[0].waits
+    assert isinstance(waits, kind)
+    return waits
 
 
 WAYS = (
@@ -134,6 +145,16 @@ WAYS = (
         "Workflow steps[].compensate.input",
         lambda t: (_step(compensate={"action": "act", "input": {"x": t}}), _action()),
         lambda d: d.undos["one"].input,
+    ),
+    Way(
+        "Workflow steps[].wait.until",
+        lambda t: (_flow(steps=[{"id": "one", "wait": {"until": t}}]), _action()),
+        lambda d: _waits(d, WaitDef).until,
+    ),
+    Way(
+        "Workflow steps[].approval.message",
+        lambda t: (_flow(steps=[{"id": "one", "approval": {"message": t}}]), _action()),
+        lambda d: _waits(d, ApprovalDef).message,
     ),
     Way("Action env[].value", _env, lambda d: d.steps[0].action.env["X"]),
     Way("Action compensate.input", _undone, lambda d: d.undos["one"].input),

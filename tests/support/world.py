@@ -26,10 +26,12 @@ from workflow_do.engine.effects import (
     StoreData,
 )
 from workflow_do.engine.facts import (
+    Guard,
     Observed,
     PastJob,
     Refusal,
     Run,
+    parse_approval,
     parse_job,
     parse_pod,
     parse_run,
@@ -81,6 +83,8 @@ class World:
         self.past: dict[str, PastJob | None] = {}
         self.events: dict[str, tuple[str, ...]] = {}
         self.created: list[str] = []
+        self.approvals: dict[str, Raw] = {}
+        self.guard: Guard | None = Guard()
         self.run: Raw = {
             "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1},
             "spec": {"workflowName": "flow", "trigger": {"type": "api", "body": body}},
@@ -123,6 +127,8 @@ class World:
             definition=self._definition(run),
             jobs=tuple(parse_job(j) for j in self.jobs.values()),
             pods=tuple(parse_pod(p) for p in self.pods.values()),
+            approvals=tuple(parse_approval(a) for a in self.approvals.values()),
+            guard=self.guard,
             job_events=self.events,
             past=self.past,
             refusals=self.refusals,
@@ -209,6 +215,18 @@ class World:
     def ask(self, state: str) -> None:
         """What a user writes into spec.desiredState."""
         self.run["spec"]["desiredState"] = state
+
+    def decides(self, who: str, step_: str = "ok", decision: str = "Approve", **spec: Any) -> str:
+        """Somebody makes a WorkflowApproval, now; its name."""
+        name = f"by-{who}-{len(self.approvals)}"
+        meta = self.run["metadata"]
+        about = {"workflowName": "flow", "runName": meta["name"], "runUID": meta["uid"]}
+        says = {"step": step_, "decision": decision, "approver": who}
+        self.approvals[name] = {
+            "metadata": {"name": name, "creationTimestamp": stamp(self.now)},
+            "spec": {**about, **says, **spec},
+        }
+        return name
 
     def retry(self) -> World:
         """A new run that retries this one."""

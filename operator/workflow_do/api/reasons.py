@@ -128,6 +128,34 @@ class Reason(StrEnum):
         "Look at what the steps did, then start a new run.",
     )
 
+    # Steps that wait.
+    WAITING = ("Waiting", "The step waits for a time.", "Nothing to do; `waitUntil` says when.")
+    WAITING_FOR_APPROVAL = (
+        "WaitingForApproval",
+        "The step waits until people have approved it.",
+        "`kubectl workflow approve RUN`, or `reject`, by who may approve the Workflow.",
+    )
+    APPROVAL_REJECTED = (
+        "ApprovalRejected",
+        "Somebody who may decide has rejected the step.",
+        "See who and why in the message.",
+    )
+    APPROVAL_EXPIRED = (
+        "ApprovalExpired",
+        "The step did not have its approvals before expiresSeconds had passed.",
+        "`kubectl workflow retry RUN` asks again; make expiresSeconds longer.",
+    )
+    APPROVAL_UNPROTECTED = (
+        "ApprovalUnprotected",
+        "The cluster would let anybody approve in another's name: its admission policy is missing.",
+        "Install the ValidatingAdmissionPolicy of the chart (approvals.createPolicy).",
+    )
+    NOT_AWAITED = (
+        "NotAwaited",
+        "The step still waited when another one failed, and nothing would have come after it.",
+        "See what ended the run.",
+    )
+
     # Definitions.
     WORKFLOW_NOT_FOUND = (
         "WorkflowNotFound",

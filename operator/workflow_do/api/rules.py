@@ -116,6 +116,9 @@ ACTION: Final = (
     _APPARMOR,
 )
 
+_OF_ACTIONS_ONLY: Final = ("input", "retry", "activeDeadlineSeconds", "forEach", "compensate")
+"""What says how an Action runs: a step that waits has none."""
+
 WORKFLOW: Final = (
     _name_at_most(WORKFLOW_NAME_MAX, "the names of its runs and Jobs are made from it"),
     Rule(
@@ -123,6 +126,15 @@ WORKFLOW: Final = (
         "self != 'trigger'",
         "the id `trigger` is reserved: it stands for what started the run",
     ),
+    _one_of("spec.steps[]", "action", "wait", "approval"),
+    Rule(
+        "spec.steps[]",
+        "has(self.action) || !("
+        + " || ".join(f"has(self.{field})" for field in _OF_ACTIONS_ONLY)
+        + ")",
+        f"{', '.join(_OF_ACTIONS_ONLY)} are for steps with an action: leave them out",
+    ),
+    _one_of("spec.steps[].wait", "seconds", "until"),
     Rule(
         "spec.steps",
         f"size(self) > {UNIQUE_IDS_UP_TO} || self.all(s, self.exists_one(t, t.id == s.id))",

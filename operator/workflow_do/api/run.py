@@ -9,7 +9,7 @@ from pydantic import Field
 
 from workflow_do.api.base import Json, Name, Spec, Status, keyed_by
 from workflow_do.api.conditions import Condition
-from workflow_do.api.names import MAX_FINALLY, MAX_ITEMS, MAX_STEPS
+from workflow_do.api.names import MAX_APPROVALS, MAX_FINALLY, MAX_ITEMS, MAX_STEPS
 
 _ANY = {"x-kubernetes-preserve-unknown-fields": True}
 
@@ -269,7 +269,7 @@ class StepStatus(LoneStatus):
     approvals: Annotated[
         tuple[Vote, ...] | None,
         Field(
-            max_length=10,
+            max_length=MAX_APPROVALS,
             description="Who has approved so far. They count even if the objects are deleted.",
             json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),

@@ -21,6 +21,7 @@ from workflow_do.api.names import (
     MAX_TEMPLATE_CHARS,
 )
 from workflow_do.api.retry import Retry
+from workflow_do.api.waiting import Approval, Wait
 
 StepId = Annotated[
     str,
@@ -73,11 +74,17 @@ class OnError(StrEnum):
 
 
 class Step(Spec):
-    """One step: an Action with its input. It starts when the steps it needs have ended."""
+    """One step: an Action with its input, a wait, or an approval. It starts when the steps it needs
+    have ended.
+    """
 
     id: StepId
     title: Annotated[str | None, Field(max_length=200, description="For people.")] = None
-    action: Annotated[Name, Field(description="The name of the Action to run.")]
+    action: Annotated[Name | None, Field(description="The name of the Action to run.")] = None
+    wait: Annotated[Wait | None, Field(description="Wait for a time instead.")] = None
+    approval: Annotated[
+        Approval | None, Field(description="Wait until people have approved instead.")
+    ] = None
     input: Input = Field(default_factory=dict)
     needs: Annotated[
         tuple[StepId, ...] | None,

@@ -24,6 +24,7 @@ from workflow_do.engine.identity import Role, Unit
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.sizes import stored_size
+from workflow_do.engine.waitdef import ApprovalDef, WaitingDef
 
 U = TypeVar("U", bound=UnitStatus)
 L = TypeVar("L", bound=LoneStatus)
@@ -46,8 +47,12 @@ _TEXTS: Final = {"message": 3 * 1024, "logs_tail": 4 * 1024}
 _ITEM_TEXTS: Final = {"message": 200}
 _IMAGE_CHARS: Final = 512
 _DIGEST_CHARS: Final = 71
+VOTE_BYTES: Final = 70 + 6 * names.MAX_APPROVER_CHARS + names.MAX_NAME_CHARS + 20
+"""An approval that counted: its keys, who, by what, when. Who may be called anything."""
 _KEYS_BYTES: Final = 320
 """The names of all fields of a record, its numbers and its punctuation."""
+_OF_STEPS: Final = ("items", "compensation", "approvals")
+"""What is measured apart."""
 _LONGEST_ESCAPE: Final = 6
 _CUT: Final = " …"
 
@@ -72,6 +77,12 @@ def need_of(unit: Unit, record: UnitStatus | None, undoable: Container[str] = ()
     if unit.role is not Role.DO or unit.item is not None or not waits:
         return 0
     return RECORD_BYTES + (UNDO_BYTES if unit.step in undoable else 0)
+
+
+def votes_need(waits: WaitingDef) -> int:
+    """The bytes that must be there before a step begins to wait: its record, and its approvals."""
+    votes = waits.spec.required if isinstance(waits, ApprovalDef) else 0
+    return RECORD_BYTES + VOTE_BYTES * votes
 
 
 def items_need(record: StepStatus, number: int, undoable: Container[str] = ()) -> int:
@@ -215,7 +226,7 @@ def _reserved(
     if step.state is StepState.PENDING:
         return size
     if not step.state.terminal:
-        size = max(size, RECORD_BYTES + _items(step))
+        size = max(size, RECORD_BYTES + _items(step) + _votes(step))
     if step.compensation is not None:
         return size + measure(step.compensation)
     if step.id not in undoable or step.state is StepState.SKIPPED:
@@ -233,17 +244,26 @@ def _most(record: LoneStatus) -> int:
         for field, value in record.__dict__.items()
         if isinstance(value, str) and field not in _TEXTS
     )
-    return _KEYS_BYTES + sum(strings) + _items(record)
+    return _KEYS_BYTES + sum(strings) + _items(record) + _votes(record)
 
 
 def _lean(record: LoneStatus) -> int:
     """The record with its texts empty, without output, its image as a bare digest."""
     bare = _with_bare_image(record)
     empty = {field: "" for field in _TEXTS if getattr(record, field)}
-    parts = {"items": None, "compensation": None} if isinstance(record, StepStatus) else {}
+    parts = dict.fromkeys(_OF_STEPS) if isinstance(record, StepStatus) else {}
     gone = {**empty, **parts, "output": None, "output_ref": None}
     own = bare.model_copy(update=gone)
-    return stored_size(dump(own)) + _items(record)
+    return stored_size(dump(own)) + _items(record) + _votes(record)
+
+
+def _votes(record: LoneStatus) -> int:
+    """The approvals of a step; while it waits, all that may come."""
+    if not isinstance(record, StepStatus) or record.approvals is None:
+        return 0
+    if not record.state.terminal:
+        return VOTE_BYTES * (record.approvals_required or 0)
+    return sum(stored_size(dump(vote)) + 1 for vote in record.approvals) + 20
 
 
 def _items(record: LoneStatus) -> int:

@@ -42,6 +42,7 @@ class Choice:
     effects: tuple[Effect, ...] = ()
     look_at: datetime | None = None
     over: bool = False
+    needs_guard: bool = False
 
 
 def choose(
@@ -130,6 +131,7 @@ class _Round:
         self._effects: list[Effect] = []
         self._look_at: datetime | None = None
         self._room: int | None = None
+        self._needs_guard = False
         self._seq = ledger.next_seq()
 
     def steps(self) -> Choice:
@@ -154,6 +156,8 @@ class _Round:
     def _choice(self) -> Choice:
         if self._ledger is not self._before:
             return Choice(self._ledger)
+        if self._needs_guard:
+            return Choice(self._ledger, needs_guard=True)
         if MarkStarted() in self._effects:
             return Choice(self._ledger, (MarkStarted(),))
         return Choice(self._ledger, tuple(self._effects), self._look_at)
@@ -248,7 +252,11 @@ class _Round:
         elif isinstance(started, datetime):
             limit = limits.limit_of(self._run, self._definition, unit, since)
             self._look_at = earliest(self._look_at, started, limit)
+        elif isinstance(started, starting.AskGuard):
+            self._needs_guard = True
         elif isinstance(started, dict):
+            if unit.waits is not None and not self._reserve(unit, budget.votes_need(unit.waits)):
+                return
             self._ledger = self._ledger.update(unit, **started)
             self._seq += 1
         elif self._reserve(unit, budget.need_of(unit.unit, record, self._definition.undos)):

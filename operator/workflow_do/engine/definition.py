@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -35,6 +35,7 @@ from workflow_do.engine.references import (
 from workflow_do.engine.reserved import reserved_volume
 from workflow_do.engine.schemas import SchemaProblem, Validator, compile_schema
 from workflow_do.engine.sizes import stored_size
+from workflow_do.engine.waitdef import WaitingDef, build_waits
 
 Raw = Mapping[str, Any]
 
@@ -51,6 +52,10 @@ class ActionDef:
     output: Validator | None
     env: Mapping[str, ex.Tree]
     undo_input: ex.Tree | None = None
+
+
+NO_ACTION: Final = ActionDef("", ActionSpec(image="none"), None, None, {})
+"""What a step that waits runs: nothing. It is asked whether it `waits` before anything starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class UnitDef:
     items: ex.Tree | None = None
     max_parallel: int = 1
     lenient: bool = False
+    waits: WaitingDef | None = None
 
     def of_item(self, item: int) -> UnitDef:
         """The same for one item of the step's list."""
@@ -243,7 +249,8 @@ def _define(
 
 
 def _step(step: Step, at: int, graph: Graph, actions: Mapping[str, ActionDef]) -> UnitDef:
-    path, action, each = f"steps[{at}]", actions[step.action], step.for_each
+    path, each = f"steps[{at}]", step.for_each
+    action = actions[step.action] if step.action is not None else NO_ACTION
     check = step_check(graph, at)
     within = step_check(graph, at, COMMON | OF_ITEMS) if each is not None else check
     return UnitDef(
@@ -257,7 +264,15 @@ def _step(step: Step, at: int, graph: Graph, actions: Mapping[str, ActionDef]) -
         items=_single(each.items, f"{path}.forEach.items", check) if each is not None else None,
         max_parallel=each.max_parallel if each is not None else 1,
         lenient=step.on_error is OnError.CONTINUE,
+        waits=_waits(step, path, check),
     )
+
+
+def _waits(step: Step, path: str, check: Check) -> WaitingDef | None:
+    found = build_waits(step, path, lambda value, place: _tree(value, place, check), _schema)
+    if isinstance(found, str):
+        raise _Fault(found)
+    return found
 
 
 def _undos(
@@ -266,6 +281,8 @@ def _undos(
     """What undoes each step that can be undone: as the step says, else as its Action says."""
     found = {}
     for at, step in enumerate(spec.steps):
+        if step.action is None:
+            continue
         own, default = step.compensate, actions[step.action].spec.compensate
         if own is not None and own.action is not None:
             path = f"steps[{at}].compensate.input"

@@ -105,6 +105,7 @@ class Plan:
     effects: tuple[Effect, ...] = ()
     look_at: datetime | None = None
     needs_live: bool = False
+    needs_guard: bool = False
     needs_events: frozenset[str] = frozenset()
     needs_past: frozenset[str] = frozenset()
     needs_logs: Mapping[str, str] = field(default_factory=dict)

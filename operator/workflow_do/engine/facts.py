@@ -38,6 +38,8 @@ from workflow_do.engine.nesting import is_deep
 from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.problem import Problem, describe
 from workflow_do.engine.rawconditions import changed_at, true_conditions, unschedulable
+from workflow_do.engine.strictjson import MAX_DEPTH
+from workflow_do.engine.timestamps import parse_time as parse_time
 
 Raw = Mapping[str, Any]
 
@@ -306,21 +308,14 @@ def parse_approval(raw: Raw) -> ApprovalFact:
     meta = _dict(raw, "metadata")
     spec: ApprovalSpec | None
     try:
-        spec = ApprovalSpec.model_validate(raw.get("spec"))
+        spec = (
+            None
+            if is_deep(raw.get("spec"), MAX_DEPTH)
+            else ApprovalSpec.model_validate(raw.get("spec"))
+        )
     except ValidationError:
         spec = None
     return ApprovalFact(str(meta.get("name", "")), parse_time(meta.get("creationTimestamp")), spec)
-
-
-def parse_time(value: Json) -> datetime | None:
-    """An RFC 3339 time as an aware datetime; None where there is none or it is malformed."""
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return time if time.tzinfo is not None else None
 
 
 def _parse_container(status: Raw) -> ContainerFact:

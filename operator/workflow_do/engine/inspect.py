@@ -12,8 +12,8 @@ from datetime import datetime
 
 from workflow_do.api.names import MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason, find_reason
-from workflow_do.api.run import OutputRef, StepState, UnitStatus
-from workflow_do.engine import closing, limits, stored
+from workflow_do.api.run import OutputRef, StepState, StepStatus, UnitStatus
+from workflow_do.engine import closing, inputs, limits, stored, waiting
 from workflow_do.engine import ledger as books
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.effects import Effect, StoreData
@@ -45,6 +45,7 @@ class Inspection:
     effects: tuple[Effect, ...] = ()
     look_at: datetime | None = None
     needs_live: bool = False
+    needs_guard: bool = False
     needs_events: frozenset[str] = frozenset()
     needs_logs: Mapping[str, str] = field(default_factory=dict)
     needs_outputs: Mapping[str, str] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class Inspection:
     def needs(self) -> bool:
         """Whether more must be observed before anything is decided."""
         more = self.needs_events or self.needs_logs or self.needs_outputs or self.needs_held
-        return self.needs_live or bool(more)
+        return self.needs_live or self.needs_guard or bool(more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,9 @@ def inspect(
         known = books.unit_of(definition, unit) if record.state is StepState.RUNNING else None
         if known is None:
             continue
+        if known.waits is not None and isinstance(record, StepStatus):
+            found = _look_at_wait(observed, definition, known, record, found, now)
+            continue
         uid = record.job_uid or ""
         step = ledger.step(unit.step) if unit.role is Role.DO else None
         since = step.start_time if step is not None else record.start_time
@@ -100,6 +104,39 @@ def _pod_of(job: JobFact | None, pods: list[PodFact]) -> PodFact | None:
     gone = job is None or job.deleting
     mine = tuple(p for p in pods if gone or not p.orphan)
     return newest_pod(mine[0].job_uid, mine) if mine else None
+
+
+def _look_at_wait(
+    observed: Observed,
+    definition: Definition,
+    unit: UnitDef,
+    record: StepStatus,
+    found: Inspection,
+    now: datetime,
+) -> Inspection:
+    """A step without a Job. What ends it, or counts for it, is written down before anything
+    follows: the next look may not find the approval any more.
+    """
+    run, failed = observed.run, found.ledger.first_failure()
+    asked = limits.stop_of(run, definition, unit, record.start_time, now)
+    if asked is not None:
+        seen = waiting.Look(waiting.stopped(asked.reason, asked.message, now))
+    elif failed is not None:
+        seen = waiting.Look(waiting.not_awaited(failed.id, now))
+    else:
+        scope = inputs.scope(definition, unit, run, found.ledger)
+        seen = waiting.look(observed, unit, record, scope, now)
+    if seen.needs_live:
+        return replace(found, live=True, needs_live=True)
+    if seen.needs_guard:
+        return replace(found, live=True, needs_guard=True)
+    limit = limits.limit_of(run, definition, unit, record.start_time)
+    return replace(
+        found,
+        ledger=found.ledger.update(unit, **seen.changes),
+        live=True,
+        look_at=earliest(found.look_at, now if seen.counts else earliest(seen.look_at, limit)),
+    )
 
 
 def _look(

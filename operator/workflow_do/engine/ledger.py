@@ -224,7 +224,7 @@ def opening(definition: Definition, original: RunStatus | None, alike: frozenset
 def _opened(unit: UnitDef, before: StepStatus | None, alike: bool) -> StepStatus:
     """Pending. The epoch never falls; the hash of an input stands for one that succeeded."""
     on_error = "Continue" if unit.lenient else None
-    fresh = StepStatus(id=unit.unit.step, action=unit.action.name, on_error=on_error)
+    fresh = StepStatus(id=unit.unit.step, action=unit.action.name or None, on_error=on_error)
     if before is None:
         return fresh
     items = before.items

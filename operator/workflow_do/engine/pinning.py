@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from workflow_do.api import conditions as cond
 from workflow_do.api import names
+from workflow_do.api.base import Spec
 from workflow_do.api.conditions import ConditionType
 from workflow_do.api.housekeeping import HOUSEKEEPING_FIELDS
 from workflow_do.api.reasons import Reason
 from workflow_do.engine.check import check_workflow, errors, tell
 from workflow_do.engine.definition import (
     Definition,
+    UnitDef,
     action_names,
     define,
     parse_revision,
@@ -128,11 +130,14 @@ def pin_retry(
         return definition
     if isinstance(before, Problem):
         return before
-    actions = {s.unit.step: s.action.spec for s in before.steps}
-    alike = frozenset(
-        s.unit.step for s in definition.steps if actions.get(s.unit.step) == s.action.spec
-    )
+    verbs = {s.unit.step: _verb(s) for s in before.steps}
+    alike = frozenset(s.unit.step for s in definition.steps if verbs.get(s.unit.step) == _verb(s))
     return Pinning(definition, None, original, alike)
+
+
+def _verb(step: UnitDef) -> Spec:
+    """What a step does: its Action, or what it waits for."""
+    return step.action.spec if step.waits is None else step.waits.spec
 
 
 def _not_to_be_retried(run: Run, original: Run) -> str | None:

@@ -160,6 +160,7 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
         return Plan(
             run.status,
             needs_live=found.needs_live,
+            needs_guard=found.needs_guard,
             needs_events=found.needs_events,
             needs_logs=found.needs_logs,
             needs_outputs=found.needs_outputs,
@@ -180,6 +181,8 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
     if before.trouble() != ledger.trouble():
         return Plan(status, look_at=now)
     chosen = choosing.choose(observed, definition, ledger, found.live, now)
+    if chosen.needs_guard:
+        return Plan(run.status, needs_guard=True)
     if chosen.over and not found.live:
         return _end(observed, definition, ledger, now)
     if chosen.ledger is not ledger:

@@ -1,4 +1,5 @@
-"""How a unit starts: taken over from the run it retries, or as the Job of its next try.
+"""How a unit starts: taken over from the run it retries, as the Job of its next try, or (a step
+that waits) by a record alone.
 
 Decides whether the next try is due and what it is made of. The run's uid is written into its
 metadata before the first Job, so that a restored backup is told from a run that never began.
@@ -13,7 +14,7 @@ from typing import Any
 
 from workflow_do.api.base import Json
 from workflow_do.api.run import StepState, UnitStatus
-from workflow_do.engine import inputs, jobs, stored
+from workflow_do.engine import inputs, jobs, stored, waiting
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.effects import CreateJob, MarkStarted, StoreData
 from workflow_do.engine.facts import Observed, Refusal, Run, parse_time
@@ -22,8 +23,15 @@ from workflow_do.engine.jobs import hash_of_input
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import stamp
+from workflow_do.engine.waitdef import WaitingDef
 
-Start = CreateJob | StoreData | MarkStarted | dict[str, Any] | datetime | Problem
+
+@dataclass(frozen=True, slots=True)
+class AskGuard:
+    """Whether approvals can be believed must be known first."""
+
+
+Start = CreateJob | StoreData | MarkStarted | dict[str, Any] | datetime | AskGuard | Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,8 @@ def start(
     that is taken over, or why it cannot start.
     """
     run, record = observed.run, this.record
+    if this.unit.waits is not None:
+        return _wait(observed, this, this.unit.waits, now)
     due = parse_time(record.retry_time) if record is not None else None
     if due is not None and due > now:
         return due
@@ -71,6 +81,24 @@ def start(
         return file
     made = replace(_try(run, this, number, rendered), input_file=file)
     return CreateJob(name, jobs.build_job(definition, this.unit.action, made))
+
+
+def _wait(observed: Observed, this: Wanted, waits: WaitingDef, now: datetime) -> Start:
+    """A step without a Job. Who approved before need not do so again, if nothing has changed."""
+    run, record = observed.run, this.record
+    asked = waiting.render(waits, this.scope, now)
+    if isinstance(asked, Problem):
+        return asked
+    if record is not None and record.taken_over and record.input_hash == asked.input_hash:
+        return {"state": StepState.SUCCEEDED, "seq": this.seq, "completion_time": stamp(now)}
+    believed = waiting.guarded(observed, waits)
+    if isinstance(believed, Problem):
+        return believed
+    if not believed:
+        return AskGuard()
+    if run.started_uid != run.uid:
+        return MarkStarted()
+    return waiting.begun(waits, asked, this.seq, now)
 
 
 def next_try(definition: Definition, ledger: Ledger, unit: UnitDef, run: Run) -> jobs.Try | None:

@@ -33,6 +33,7 @@ from workflow_do.engine.identity import Role
 from workflow_do.engine.ledger import Ledger, of_status
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.sizes import stored_size
+from workflow_do.engine.waitdef import ApprovalDef, WaitDef
 
 U = TypeVar("U", bound=UnitStatus)
 
@@ -246,6 +247,8 @@ def _read_by(definition: Definition, units: Iterable[UnitDef]) -> frozenset[str]
     """The steps whose outputs these units read; None: any, since a name is computed."""
     found = frozenset[str]()
     for unit in units:
+        if isinstance(unit.waits, ApprovalDef):
+            return None  # who approves may have looked at anything
         of_steps = _named(_references(definition, unit))
         if of_steps is None:
             return None
@@ -268,7 +271,8 @@ def _named(references: Iterable[ex.Reference]) -> frozenset[str] | None:
 
 def _references(definition: Definition, unit: UnitDef) -> Iterator[ex.Reference]:
     """What a unit's templates name; an undo sees the input of what it undoes, rendered anew."""
-    for tree in (unit.input, unit.when, unit.items):
+    until = unit.waits.until if isinstance(unit.waits, WaitDef) else None
+    for tree in (unit.input, unit.when, unit.items, until):
         yield from ex.references(tree) if tree is not None else ()
     done = definition.step(unit.unit.step) if unit.unit.role is Role.UNDO else None
     if done is not None:

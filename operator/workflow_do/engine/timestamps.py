@@ -28,3 +28,14 @@ def describe_span(span: timedelta) -> str:
     if hours:
         return f"{hours}h{minutes}m{rest}s"
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def parse_time(value: object) -> datetime | None:
+    """An RFC 3339 time as an aware datetime; None where there is none or it is malformed."""
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None

@@ -291,6 +291,7 @@ def with_what_was_asked(again: Observed, seen: Observed) -> Observed:
         logs=seen.logs,
         log_outputs=seen.log_outputs,
         held=seen.held,
+        guard=seen.guard,
     )
 
 

@@ -125,28 +125,36 @@ class Reconciler:
         """Plan, and do what it asks for, until a plan asks for nothing but to be written down."""
         for _ in range(2 * len(seen.run.status.steps) + 10):
             decided = plan(seen, self._now())
-            unheard = decided.needs_events - seen.job_events.keys()
-            unread = {p: u for p, u in decided.needs_logs.items() if u not in seen.logs}
-            absent = decided.needs_held - seen.held.keys()
-            silent = decided.needs_outputs.items()
-            ungiven = {p: u for p, u in silent if u not in seen.log_outputs}
             if decided.needs_live and not seen.live:
                 again = await self._observer.observe(key, live=True)
                 if not isinstance(again, Observed):
                     raise Stale(str(key))  # gone, or not to be read any more: the next look tells
                 seen = with_what_was_asked(again, seen)
-            elif unheard:
-                seen = await self._observer.with_events(seen, unheard)
-            elif decided.needs_past - seen.past.keys():
-                seen = await self._observer.with_past(seen, decided.needs_past)
-            elif unread:
-                seen = await self._observer.with_logs(seen, unread)
-            elif absent:
-                seen = await self._observer.with_held(seen, absent)
-            elif ungiven:
-                seen = await self._observer.with_outputs(seen, ungiven)
+                continue
+            more = await self._ask(decided, seen)
+            if more is not None:
+                seen = more
             elif decided.effects:
                 seen = await self._carry_out(key, decided, seen)
             else:
                 return seen, decided
         raise TooManyTurns(f"{key}: the plan does not come to an end")
+
+    async def _ask(self, decided: Plan, seen: Observed) -> Observed | None:
+        """The look with one thing more that the plan asks for; None where it has everything."""
+        unheard = decided.needs_events - seen.job_events.keys()
+        unread = {p: u for p, u in decided.needs_logs.items() if u not in seen.logs}
+        absent = decided.needs_held - seen.held.keys()
+        silent = decided.needs_outputs.items()
+        ungiven = {p: u for p, u in silent if u not in seen.log_outputs}
+        if decided.needs_guard and seen.guard is None:
+            return await self._observer.with_guard(seen)
+        if unheard:
+            return await self._observer.with_events(seen, unheard)
+        if decided.needs_past - seen.past.keys():
+            return await self._observer.with_past(seen, decided.needs_past)
+        if unread:
+            return await self._observer.with_logs(seen, unread)
+        if absent:
+            return await self._observer.with_held(seen, absent)
+        return await self._observer.with_outputs(seen, ungiven) if ungiven else None

@@ -126,6 +126,7 @@ def test_free_json_stands_nowhere_else() -> None:
         "output",
         "outputs",
         "data",
+        "dataSchema",
     }
 
 

@@ -222,6 +222,8 @@ TEXTS: Final = {
         "for people": {"spec.title", "spec.description", "spec.steps[].title"},
         "ids of its own": {"spec.steps[].id", "spec.steps[].needs[]", "spec.finally[].id"},
         "expressions over data": {"spec.steps[].when", "spec.steps[].forEach.items"},
+        "a text shown to people, rendered": {"spec.steps[].approval.message"},
+        "a time, rendered": {"spec.steps[].wait.until"},
     },
     "WorkflowRun": {
         "data": {"spec.trigger.headers{}", "spec.trigger.id", "spec.trigger.idempotencyKey"},

@@ -54,6 +54,7 @@ MAY_CHANGE: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "spec.trigger.bodySchema": (),
         "spec.steps[].input": (INPUT, HASH),
         "spec.steps[].compensate.input": (),
+        "spec.steps[].approval.dataSchema": (),
         "spec.onFailure.input": (),
         "spec.finally[].input": (),
         "spec.outputs": (),
@@ -90,6 +91,7 @@ def objects() -> dict[str, dict[str, Any]]:
     )
     flow = workflow(step("a", **WHOLE), trigger={"type": "api", "bodySchema": {"type": "object"}})
     flow["spec"]["steps"][0]["compensate"] = {"action": "do-it", "input": {}}
+    flow["spec"]["steps"].append({"id": "b", "approval": {"dataSchema": {"type": "object"}}})
     flow["spec"]["onFailure"] = {"action": "do-it", "input": {}}
     flow["spec"]["finally"] = [{"id": "last", "action": "do-it", "input": {}}]
     flow["spec"]["outputs"] = {}
@@ -109,8 +111,9 @@ def poisoned(kind: str, path: str) -> dict[str, dict[str, Any]]:
     """The specimens, with poison at one place."""
     found = objects()
     at: Any = found[kind]
-    for part in path.replace("[]", ".0").split("."):
-        at = at[int(part)] if part.isdigit() else at[part]
+    for part in path.split("."):
+        at = next(item for item in at if part in item) if isinstance(at, list) else at
+        at = at[part.removesuffix("[]")]
     quantities = {"example.com/hostNetwork": "1", "nvidia.com/gpu": "1"}
     is_data = not path.endswith(("labels", "annotations", "nodeSelector", "headers"))
     is_amount = path.startswith("spec.resources")

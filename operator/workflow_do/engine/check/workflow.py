@@ -18,7 +18,16 @@ from workflow_do.engine.check.fit import fit
 from workflow_do.engine.check.form import read_form, twice
 from workflow_do.engine.check.places import Place, asked_by, expect
 from workflow_do.engine.check.reader import read_schema
-from workflow_do.engine.check.shape import ANY, OBJECT, Field, Shape, list_of, meet, nullable
+from workflow_do.engine.check.shape import (
+    ANY,
+    OBJECT,
+    Field,
+    Shape,
+    list_of,
+    meet,
+    nullable,
+    record,
+)
 from workflow_do.engine.definition import action_names, define, define_action, undo_names
 from workflow_do.engine.expressions.places import nearest
 from workflow_do.engine.graph import Graph, GraphFault, build_graph
@@ -154,7 +163,6 @@ class _Walk:
             scope = scopes.step_scope(body, before, ids, self._origins)
             seen = self._step(step, f"steps[{at}]", scope)
             done[step.id] = scopes.step_field(seen)
-            self._origins["steps", step.id, "output"] = f"outputSchema of {step.action}"
             self._late[step.id] = scopes.step_field(scopes.maybe_not_run(step.id, seen))
         self._at_the_end(scopes.step_scope(body, self._late, ids, self._origins))
         self._outputs(scopes.step_scope(body, done, ids, self._origins))
@@ -164,7 +172,7 @@ class _Walk:
         """The step's own, else that of its Action."""
         own = step.compensate
         if own is None:
-            self._default_undo(step.action, f"{path}.action", verb)
+            self._default_undo(step.action or "", f"{path}.action", verb)
         if own is None or own.action is None:
             return
         taken, given = (verb.taken, verb.given) if verb is not None else (OBJECT, OBJECT)
@@ -202,16 +210,40 @@ class _Walk:
             place = f"{path}.forEach.items"
             found = self._single(step.for_each.items, place, scope, "array", "a list", known)
             within = scopes.item_scope(scope, found.items if found.items is not None else ANY)
-        verb = self._verb(step.action, f"{path}.action")
-        self._input(step.input, f"{path}.input", within, step.action, verb, known)
-        self._compensation(step, path, within, verb)
-        given = verb.given if verb is not None else OBJECT
+        given = self._does(step, step.action, path, within, known)
         return scopes.before(
             step.id,
             list_of(given) if step.for_each is not None else given,
             skips=step.when is not None,
             lenient=step.on_error is OnError.CONTINUE,
         )
+
+    def _does(
+        self, step: Step, action: str | None, path: str, scope: scopes.Scope, known: guards.Guards
+    ) -> Shape:
+        """What the step gives."""
+        if action is None:
+            return self._waits(step, path, scope, known)
+        verb = self._verb(action, f"{path}.action")
+        self._input(step.input, f"{path}.input", scope, action, verb, known)
+        self._compensation(step, path, scope, verb)
+        self._origins["steps", step.id, "output"] = f"outputSchema of {action}"
+        return verb.given if verb is not None else OBJECT
+
+    def _waits(self, step: Step, path: str, scope: scopes.Scope, known: guards.Guards) -> Shape:
+        """Of a wait nothing; of an approval the data of whoever approves last."""
+        place, given = Place(scope, known), record({})
+        if step.wait is not None and step.wait.until is not None:
+            place.text(step.wait.until, f"{path}.wait.until")
+        if step.approval is not None:
+            place.text(step.approval.message or "", f"{path}.approval.message")
+            schema = f"{path}.approval.dataSchema"
+            taken, found = _schema(step.approval.data_schema, schema)
+            given = meet(taken, OBJECT)
+            self._found += found
+            self._origins["steps", step.id, "output"] = schema
+        self._found += place.findings
+        return given
 
     def _single(
         self,
