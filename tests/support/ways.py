@@ -156,6 +156,11 @@ WAYS = (
         lambda t: (_flow(steps=[{"id": "one", "approval": {"message": t}}]), _action()),
         lambda d: _waits(d, ApprovalDef).message,
     ),
+    Way(
+        "Workflow concurrency.key",
+        lambda t: (_flow(concurrency={"key": t}), _action()),
+        lambda d: _there(d.concurrency_key),
+    ),
     Way("Action env[].value", _env, lambda d: d.steps[0].action.env["X"]),
     Way("Action compensate.input", _undone, lambda d: d.undos["one"].input),
 )

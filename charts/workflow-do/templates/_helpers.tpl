@@ -78,6 +78,11 @@ ServiceAccounts: which of them a Job may use is written in the Action, and check
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create]
+# One Lease for each group of runs that share places (`concurrency` of a Workflow): it names those
+# that go on.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, list, create, patch, delete]
 # Read to say why a Pod is not there yet; written for what a run did.
 - apiGroups: [""]
   resources: [events]

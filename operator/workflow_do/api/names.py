@@ -54,6 +54,10 @@ ANNOTATION_INPUT_HASH: Final = f"{GROUP}/input-hash"
 ANNOTATION_JOBS_DELETED: Final = f"{GROUP}/jobs-deleted"
 """On a completed run: when its Jobs were deleted."""
 
+ANNOTATION_KEY: Final = f"{GROUP}/concurrency-key"
+ANNOTATION_HOLDERS: Final = f"{GROUP}/holders"
+"""On the Lease of a group of runs: its key, and the runs that go on (JSON)."""
+
 CONTAINER: Final = "action"
 """The name of the container that runs the action; others (injected sidecars) do not count."""
 
@@ -95,6 +99,7 @@ MAX_REVISION_BYTES: Final = 768 * 1024
 MAX_STATUS_BYTES: Final = 512 * 1024
 """With the trigger this is half of what the API server's store takes of one object (1.5 MiB)."""
 MAX_INLINE_OUTPUTS_BYTES: Final = 128 * 1024
+MAX_CONCURRENT: Final = 100
 MAX_MESSAGE_CHARS: Final = 1024
 MAX_LOGS_TAIL_BYTES: Final = 2048
 MAX_FREE_TRIES: Final = 10

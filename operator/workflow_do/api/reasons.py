@@ -55,6 +55,18 @@ class Reason(StrEnum):
         "Nothing to do.",
     )
 
+    # Runs that share places.
+    QUEUED = (
+        "Queued",
+        "As many runs go on at once as the Workflow's concurrency allows; the message names them.",
+        "Nothing to do; the oldest that waits goes first.",
+    )
+    CONCURRENCY_FORBIDDEN = (
+        "ConcurrencyForbidden",
+        "As many runs went on as the Workflow's concurrency allows, and its policy is Forbid.",
+        "Start it again when they have ended; `policy: Queue` lets it wait instead.",
+    )
+
     # Undoing what was done.
     COMPENSATING = (
         "Compensating",

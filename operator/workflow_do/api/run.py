@@ -309,6 +309,16 @@ class RunStatus(Status):
             description="The first run of a chain of retries; idempotency keys are made of it.",
         ),
     ] = None
+    concurrency_key: Annotated[
+        str | None, Field(description="Runs of the Workflow with the same key share its places.")
+    ] = None
+    admitted_time: Annotated[
+        str | None,
+        Field(
+            description="When it got its place, where the Workflow limits how many go on at once.",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ] = None
     paused_since: Annotated[
         str | None,
         Field(

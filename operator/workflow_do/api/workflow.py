@@ -10,6 +10,7 @@ from pydantic import Field
 from workflow_do.api.action import Schema
 from workflow_do.api.base import Json, Name, ObjectName, Spec, Status, keyed_by
 from workflow_do.api.compensation import FailurePolicy, StepCompensation
+from workflow_do.api.concurrency import Concurrency
 from workflow_do.api.conditions import Condition
 from workflow_do.api.housekeeping import Housekeeping
 from workflow_do.api.names import (
@@ -190,6 +191,10 @@ class WorkflowSpec(Housekeeping):
             description="How long the steps of a run may take; absent: no limit. Time spent paused "
             "does not count, and onFailure and finally are not limited by it.",
         ),
+    ] = None
+    concurrency: Annotated[
+        Concurrency | None,
+        Field(description="How many runs may go on at once; absent: no limit."),
     ] = None
     suspend: Annotated[
         bool | None,

@@ -29,6 +29,7 @@ from workflow_do.engine.references import (
     action_undo_check,
     end_check,
     env_check,
+    start_check,
     step_check,
     undo_check,
 )
@@ -99,6 +100,7 @@ class Definition:
     outputs: ex.Tree | None
     body: Validator | None
     undos: Mapping[str, UnitDef] = field(default_factory=dict)
+    concurrency_key: ex.Tree | None = None
 
     def step(self, id_: str) -> UnitDef | None:
         """The step with this id."""
@@ -245,6 +247,7 @@ def _define(
         outputs=_outputs(spec, graph),
         body=_schema(spec.trigger.body_schema, "trigger.bodySchema"),
         undos=_undos(spec, actions, graph),
+        concurrency_key=_concurrency_key(spec),
     )
 
 
@@ -342,6 +345,13 @@ def _outputs(spec: WorkflowSpec, graph: Graph) -> ex.Tree | None:
     if spec.outputs is None:
         return None
     return _tree(spec.outputs, "outputs", end_check(graph))
+
+
+def _concurrency_key(spec: WorkflowSpec) -> ex.Tree | None:
+    asked = spec.concurrency
+    if asked is None or asked.key is None:
+        return None
+    return _tree(asked.key, "concurrency.key", start_check)
 
 
 def _single(text: str, path: str, check: Check) -> ex.Tree:

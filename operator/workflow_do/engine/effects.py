@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from workflow_do.api.run import RunStatus
+from workflow_do.engine.admission import Wish
 from workflow_do.engine.facts import Run
 
 
@@ -97,8 +98,9 @@ class Plan:
     plan without effects is written down. `needs_live` asks for a look at the API server itself,
     `needs_events` for the Events of these Jobs (uids), `needs_past` for what Events know of Jobs of
     these names, `needs_logs` for the end of the log of these Pods (name → uid), `needs_outputs` for
-    the longer end that may hold an output, `needs_held` for these ConfigMaps; then plan again.
-    `look_at` is the time at which something changes by itself.
+    the longer end that may hold an output, `needs_held` for these ConfigMaps, `asks` for a place
+    among the runs of the Workflow; then plan again. `look_at` is the time at which something
+    changes by itself.
     """
 
     status: RunStatus
@@ -111,3 +113,4 @@ class Plan:
     needs_logs: Mapping[str, str] = field(default_factory=dict)
     needs_outputs: Mapping[str, str] = field(default_factory=dict)
     needs_held: frozenset[str] = frozenset()
+    asks: Wish | None = None

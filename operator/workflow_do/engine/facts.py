@@ -32,6 +32,7 @@ from workflow_do.api.approval import ApprovalSpec
 from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import RunSpec, RunStatus
+from workflow_do.engine.admission import Standing
 from workflow_do.engine.definition import Definition
 from workflow_do.engine.held import Held
 from workflow_do.engine.nesting import is_deep
@@ -69,6 +70,7 @@ class Run:
     started_uid: str = ""
     retried_by: str = ""
     finished: str = ""
+    created: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,7 @@ class Observed:
 
     `inherited`: another process may have started something in this run that is not on record and
     gone by now. `past` answers for the names of Jobs that were asked for; None: never heard of.
+    `standing`: where the run stands among those that share places, once it has asked.
     """
 
     run: Run
@@ -203,6 +206,7 @@ class Observed:
     logs: Mapping[str, str] = field(default_factory=dict)
     log_outputs: Mapping[str, LogEnd] = field(default_factory=dict)
     held: Mapping[str, Held | None] = field(default_factory=dict)
+    standing: Standing | None = None
     live: bool = False
     inherited: bool = False
 
@@ -235,6 +239,7 @@ def parse_run(raw: Raw) -> Run | Problem:
         started_uid=str(_dict(meta, "annotations").get(names.ANNOTATION_STARTED_UID, "")),
         retried_by=str(_dict(meta, "annotations").get(names.ANNOTATION_RETRIED_BY, "")),
         finished=str(_dict(meta, "labels").get(names.LABEL_FINISHED, "")),
+        created=str(meta.get("creationTimestamp") or ""),
     )
 
 

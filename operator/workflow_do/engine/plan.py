@@ -32,6 +32,7 @@ from workflow_do.engine import (
     inherited,
     inputs,
     limits,
+    placing,
     report,
     saga,
     stopping,
@@ -80,7 +81,7 @@ def _decide(observed: Observed, now: datetime) -> Plan:
         return _without_definition(observed, definition, now)
     if isinstance(definition, Pinning):
         return _pin(observed, definition, now)
-    return _advance(observed, definition, now)
+    return placing.hold(observed, definition, now) or _advance(observed, definition, now)
 
 
 def _completed(observed: Observed) -> Plan:

@@ -16,6 +16,7 @@ Check = Callable[[ex.Reference], str | None]
 """What is wrong with a name; None where it may be used."""
 
 COMMON: Final = frozenset({"trigger", "run", "workflow", "steps"})
+_AT_THE_START: Final = COMMON - {"steps"}
 OF_ITEMS: Final = frozenset({"item", "index"})
 """What the input of a step with `forEach` sees besides."""
 _STEP_FIELDS: Final = frozenset({"output", "state", "reason"})
@@ -45,6 +46,12 @@ def step_check(graph: Graph, at: int, roots: frozenset[str] = COMMON) -> Check:
         return f"there is no step {parts[1]!r} before this one" + _known(before)
 
     return check
+
+
+def start_check(ref: ex.Reference) -> str | None:
+    """What is asked before the first step sees what started the run, and no step."""
+    root = ref.parts[0]
+    return None if root in _AT_THE_START else _unknown_root(root, _AT_THE_START)
 
 
 def undo_check(graph: Graph, at: int, roots: frozenset[str] = COMMON) -> Check:

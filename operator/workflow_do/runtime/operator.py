@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from workflow_do.api import names
+from workflow_do.runtime.admission import Admissions
 from workflow_do.runtime.api import JOBS, PODS, RUNS, Api
 from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, News
 from workflow_do.runtime.config import Settings
@@ -53,6 +54,9 @@ class Operator:
         self._metrics.watch_queue(self.queue.__len__)
         self._recorder = Recorder(api)
         self._definitions = Definitions(api, self._catalogue, self._recorder)
+        self.places = Admissions(
+            api, self._store, self.queue.add, settings.namespaces, now=api.clock.now
+        )
         self._runs = Reconciler(
             observer=Observer(api, self._store),
             executor=Executor(api, self._store, self._metrics),
@@ -61,6 +65,7 @@ class Operator:
             look_at=self._look_at,
             now=api.clock.now,
             metrics=self._metrics,
+            ask=self.places.ask,
         )
         self.resync = Resync(
             api,
@@ -87,6 +92,8 @@ class Operator:
                 tasks.create_task(self.resync.run(resync_seconds), name="resync")
                 upkeep = self.housekeeper.run(self.resync.caught_up)
                 tasks.create_task(upkeep, name="housekeeping")
+                places = self.places.run(self.resync.caught_up)
+                tasks.create_task(places, name="places")
         finally:
             self._recorder.close()
 
@@ -165,6 +172,7 @@ class Operator:
             self.queue.add(run)
 
     def _history_changed(self, namespace: str, workflow: str) -> None:
+        self.places.news(namespace, workflow)
         self.housekeeper.news(namespace, workflow)
 
     def _enqueue(self, key: RunKey | None) -> None:

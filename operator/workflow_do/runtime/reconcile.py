@@ -7,11 +7,13 @@ next look follows at once, so that a run never waits for the echo of its own sta
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from workflow_do.engine.admission import Standing, Wish
 from workflow_do.engine.effects import Plan
-from workflow_do.engine.facts import Observed
+from workflow_do.engine.facts import Observed, Run
 from workflow_do.engine.plan import plan
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.report import unreadable
@@ -30,12 +32,19 @@ _GONE_AGAIN: Final = timedelta(seconds=10)
 _log = logs.get("reconcile")
 
 
+def _unlimited(_run: Run, _wish: Wish) -> Standing:
+    """There is a place for every run."""
+    return Standing(granted=True)
+
+
 class TooManyTurns(Exception):
     """A plan that never comes to an end; the queue backs off and tries again."""
 
 
 class Reconciler:
-    """Brings runs forward. `look_at` is called with a key and when to look at it again."""
+    """Brings runs forward. `look_at` is called with a key and when to look at it again, `ask` with
+    a run that needs a place among those of its Workflow.
+    """
 
     def __init__(
         self,
@@ -46,6 +55,7 @@ class Reconciler:
         look_at: Callable[[RunKey, datetime], None],
         now: Callable[[], datetime] = clock.now,
         metrics: Metrics | None = None,
+        ask: Callable[[Run, Wish], Standing] = _unlimited,
     ) -> None:
         self._observer = observer
         self._executor = executor
@@ -54,6 +64,7 @@ class Reconciler:
         self._look_at = look_at
         self._now = now
         self._metrics = metrics or unread()
+        self._ask = ask
 
     async def reconcile(self, key: RunKey) -> None:
         """Go on with a run until it waits for something."""
@@ -125,34 +136,37 @@ class Reconciler:
         """Plan, and do what it asks for, until a plan asks for nothing but to be written down."""
         for _ in range(2 * len(seen.run.status.steps) + 10):
             decided = plan(seen, self._now())
-            if decided.needs_live and not seen.live:
-                again = await self._observer.observe(key, live=True)
-                if not isinstance(again, Observed):
-                    raise Stale(str(key))  # gone, or not to be read any more: the next look tells
-                seen = with_what_was_asked(again, seen)
-                continue
-            more = await self._ask(decided, seen)
-            if more is not None:
-                seen = more
-            elif decided.effects:
-                seen = await self._carry_out(key, decided, seen)
-            else:
+            more = await self._learn(key, seen, decided)
+            if more is None and decided.effects:
+                more = await self._carry_out(key, decided, seen)
+            if more is None:
                 return seen, decided
+            seen = more
         raise TooManyTurns(f"{key}: the plan does not come to an end")
 
-    async def _ask(self, decided: Plan, seen: Observed) -> Observed | None:
-        """The look with one thing more that the plan asks for; None where it has everything."""
+    async def _learn(self, key: RunKey, seen: Observed, decided: Plan) -> Observed | None:
+        """The look with what the plan has to know besides; None where it knows enough."""
+        if decided.needs_live and not seen.live:
+            again = await self._observer.observe(key, live=True)
+            if not isinstance(again, Observed):
+                raise Stale(str(key))  # gone, or not to be read any more: the next look tells
+            return with_what_was_asked(again, seen)
+        if decided.asks is not None:
+            return replace(seen, standing=self._ask(seen.run, decided.asks))
+        if decided.needs_guard and seen.guard is None:
+            return await self._observer.with_guard(seen)
+        if decided.needs_past - seen.past.keys():
+            return await self._observer.with_past(seen, decided.needs_past)
+        return await self._read(seen, decided)
+
+    async def _read(self, seen: Observed, decided: Plan) -> Observed | None:
+        """The same, of Events, logs and ConfigMaps."""
         unheard = decided.needs_events - seen.job_events.keys()
         unread = {p: u for p, u in decided.needs_logs.items() if u not in seen.logs}
         absent = decided.needs_held - seen.held.keys()
-        silent = decided.needs_outputs.items()
-        ungiven = {p: u for p, u in silent if u not in seen.log_outputs}
-        if decided.needs_guard and seen.guard is None:
-            return await self._observer.with_guard(seen)
+        ungiven = {p: u for p, u in decided.needs_outputs.items() if u not in seen.log_outputs}
         if unheard:
             return await self._observer.with_events(seen, unheard)
-        if decided.needs_past - seen.past.keys():
-            return await self._observer.with_past(seen, decided.needs_past)
         if unread:
             return await self._observer.with_logs(seen, unread)
         if absent:

@@ -1,0 +1,94 @@
+"""Which runs of a group may go on: the places that a Workflow's `concurrency` gives.
+
+A group is a Workflow and a key. Its holders are written into one object, under its
+resourceVersion, before any of them starts a step; so of two operators that decide at once one is
+refused, and decides again by what the other wrote. Decides who gets a place, who waits, who is
+refused and who has to go; knows no object and no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from workflow_do.api.concurrency import ConcurrencyPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a run asks for before its first step: a place among `max` under that key."""
+
+    key: str
+    policy: ConcurrencyPolicy
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands: granted, refused for good, or (neither) waiting for these runs."""
+
+    granted: bool = False
+    refused: bool = False
+    behind: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A run that has a place."""
+
+    uid: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A run that waits for a place; a smaller `order` (creation time, name) was there first."""
+
+    holder: Holder
+    wish: Wish
+    order: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Who has a place afterwards, and what becomes of the others; `replaced` must be cancelled."""
+
+    holders: tuple[Holder, ...]
+    granted: tuple[Holder, ...] = ()
+    refused: tuple[Holder, ...] = ()
+    replaced: tuple[Holder, ...] = ()
+
+
+def decide(holders: Iterable[Holder], candidates: Sequence[Candidate]) -> Verdict:
+    """Who of the candidates gets a place beside these holders, all of which go on."""
+    kept, newest = list(holders), _newest_replacement(candidates)
+    granted, refused, replaced = list[Holder](), list[Holder](), list[Holder]()
+    for candidate in sorted(candidates, key=lambda c: c.order):
+        own = candidate.holder
+        if own in kept:
+            granted.append(own)
+        elif candidate.wish.policy is ConcurrencyPolicy.REPLACE and candidate is not newest:
+            replaced.append(own)
+        elif len(kept) < candidate.wish.max:
+            kept.append(own)
+            granted.append(own)
+        elif candidate.wish.policy is ConcurrencyPolicy.FORBID:
+            refused.append(own)
+        elif candidate.wish.policy is ConcurrencyPolicy.REPLACE:
+            replaced += kept[: len(kept) - candidate.wish.max + 1]
+    return Verdict(tuple(kept), tuple(granted), tuple(refused), tuple(replaced))
+
+
+def describe(wish: Wish, standing: Standing) -> str:
+    """What a run that waits says of it."""
+    which = f" with the key {wish.key!r}" if wish.key else ""
+    many = "1 run goes" if wish.max == 1 else f"{wish.max} runs go"
+    behind = ", ".join(standing.behind[:5])
+    more = f" and {len(standing.behind) - 5} more" if len(standing.behind) > 5 else ""
+    now = f"; now: {behind}{more}" if behind else ""
+    return f"at most {many} on at once{which}{now}"
+
+
+def _newest_replacement(candidates: Sequence[Candidate]) -> Candidate | None:
+    rows = [c for c in candidates if c.wish.policy is ConcurrencyPolicy.REPLACE]
+    return max(rows, key=lambda c: c.order, default=None)
