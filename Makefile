@@ -120,15 +120,13 @@ bench: $(SETUP) programs images ## what the operator adds to bare Jobs, as one l
 performance: $(SETUP) ## the figures and curves of docs/ from what `make bench` has measured
 	@$(BIN)/python -m hack.bench.report
 
+PARTS = lint test-unit test-simulation test-component test-faults-short test-cluster test-e2e
+
 .PHONY: test
-test: ## set everything up and run all tests
-	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory test-unit
-	@$(MAKE) --no-print-directory test-simulation
-	@$(MAKE) --no-print-directory test-component
-	@$(MAKE) --no-print-directory test-faults-short
-	@$(MAKE) --no-print-directory test-cluster
-	@$(MAKE) --no-print-directory test-e2e
+test: ## set everything up and run all tests; at the end, how long each part took
+	@took=; for part in $(PARTS); do \
+	  begin=$$SECONDS; $(MAKE) --no-print-directory $$part; took+="  $$part $$((SECONDS - begin)) s\n"; \
+	done; printf "make test: $$SECONDS s\n$$took"
 
 .PHONY: images
 images: ## build the container images into the cache
