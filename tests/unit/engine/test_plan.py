@@ -160,6 +160,14 @@ REFUSED = [
         "ActionNotReady",
         id="bad-schema",
     ),
+    pytest.param(
+        {
+            "flow": workflow(step("a", n="one")),
+            "actions": (action("do-it", inputSchema={"properties": {"n": {"type": "integer"}}}),),
+        },
+        "WorkflowNotReady",
+        id="mistyped",
+    ),
 ]
 
 
