@@ -221,8 +221,8 @@ def _reserved(
     """What a step takes, and may still take: one that is on its way can grow, and what has begun
     may have to be undone.
     """
-    alone = step.model_copy(update={"compensation": None})
-    size = measure(alone)
+    undone = step.compensation is not None
+    size = measure(step.model_copy(update={"compensation": None}) if undone else step)
     if step.state is StepState.PENDING:
         return size
     if not step.state.terminal:
@@ -239,12 +239,10 @@ def _reserved(
 
 def _most(record: LoneStatus) -> int:
     """A quick upper bound of the record without output and texts: all else is plain ASCII."""
-    strings = (
-        len(value)
-        for field, value in record.__dict__.items()
-        if isinstance(value, str) and field not in _TEXTS
-    )
-    return _KEYS_BYTES + sum(strings) + _items(record) + _votes(record)
+    fields = record.__dict__
+    strings = sum([len(value) for value in fields.values() if isinstance(value, str)])
+    texts = sum([len(fields[text]) for text in _TEXTS if fields.get(text)])
+    return _KEYS_BYTES + strings - texts + _items(record) + _votes(record)
 
 
 def _lean(record: LoneStatus) -> int:

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from workflow_do.runtime import watch
 from workflow_do.runtime.api import PODS, Api
+from workflow_do.runtime.shallow import ShallowResponse
 from workflow_do.runtime.watch import GivenUp, Stream, Watcher
 
 Raw = dict[str, Any]
@@ -87,7 +88,8 @@ async def serving(script: Script) -> AsyncIterator[Watcher]:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0][:2]
-        async with Api(f"http://{host}:{port}", aiohttp.ClientSession()) as api:
+        session = aiohttp.ClientSession(response_class=ShallowResponse)  # as in production
+        async with Api(f"http://{host}:{port}", session) as api:
             yield Watcher(
                 api,
                 Stream(
