@@ -116,6 +116,10 @@ BENCH        ?=
 bench: $(SETUP) programs images ## what the operator adds to bare Jobs, as one line of JSON (BENCH=--quick: 3 minutes)
 	@$(BIN)/python -m hack.bench $(BENCH)
 
+.PHONY: test-bench
+test-bench: $(SETUP) programs images ## that an operator which is slow on purpose shows in the figures
+	@$(BIN)/python -m pytest tests/bench
+
 .PHONY: performance
 performance: $(SETUP) ## the figures and curves of docs/ from what `make bench` has measured
 	@$(BIN)/python -m hack.bench.report

@@ -43,8 +43,8 @@ FULL: Final = Size(
     burst=(20, 3),
     simulated=(100, 10),
     live=1000,
-    curve=((10, 20), (30, 10), (100, 10), (300, 3), (1000, 1)),
-    lengths=((10, 10), (10, 50), (4, 200), (2, 500)),
+    curve=((10, 10), (30, 10), (300, 2), (1000, 1)),
+    lengths=((10, 10), (5, 50), (2, 200), (1, 500)),
 )
 QUICK: Final = Size(pairs=1, chain=5, long_chain=10, burst=(10, 2), simulated=(30, 10), live=100)
 
@@ -134,9 +134,10 @@ class Measurer:
 
     def chain(self) -> None:
         """One run on the real node: latency. And a longer one, for what a step alone writes."""
-        self._pairs("chain", "real", 1, self._size.chain)
+        self._pairs("chain", "real", 1, self._size.chain, clean=False)
         longer = self._sample("long chain", "real", "runs", 1, self._size.long_chain)
         self.record.add("long chain", longer)
+        self._site.clean()
 
     def burst(self) -> None:
         """Some runs at once on the real node."""
@@ -165,16 +166,21 @@ class Measurer:
         for runs, steps in self._size.curve:
             for way in ("bare", "runs"):
                 self.record.add("curve", self._sample("curve", "simulated", way, runs, steps))
+                self._site.clean()
 
     def lengths(self) -> None:
         """From few steps a run to many."""
         for runs, steps in self._size.lengths:
             self.record.add("lengths", self._sample("lengths", "simulated", "runs", runs, steps))
+            self._site.clean()
 
-    def _pairs(self, part: str, place: str, runs: int, steps: int) -> None:
+    def _pairs(self, part: str, place: str, runs: int, steps: int, *, clean: bool = True) -> None:
+        """What a single run leaves behind is not worth the seconds to clean up in between."""
         for number in range(self._size.pairs):
-            ways = ("bare", "runs") if number % 2 == 0 else ("runs", "bare")
-            self.record.add(part, *(self._sample(part, place, way, runs, steps) for way in ways))
+            for way in ("bare", "runs") if number % 2 == 0 else ("runs", "bare"):
+                self.record.add(part, self._sample(part, place, way, runs, steps))
+                if clean:
+                    self._site.clean()
 
     def _sample(self, part: str, place: str, way: str, runs: int, steps: int) -> Sample:
         go = self._site.bare if way == "bare" else self._site.ours
@@ -201,7 +207,6 @@ class Measurer:
             buckets=_buckets(metrics, self._site.metrics()) if way == "runs" else {},
         )
         self._tell(_line(part, found))
-        self._site.clean()
         return found
 
 

@@ -114,8 +114,7 @@ def curves(record: Record) -> str:
         "| runs at once × steps | steps/s, bare | steps/s | a run, median | CPU a step | memory |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    both = zip(record.of("curve", "bare"), record.of("curve", "runs"), strict=True)
-    for bare, ours in both:
+    for bare, ours in zip(_curve(record, "bare"), _curve(record, "runs"), strict=True):
         rows.append(
             f"| {ours.runs:,} × {ours.steps} | {bare.steps_per_second:.1f} "
             f"| {ours.steps_per_second:.1f} | {ours.run_p50_seconds:.1f} s "
@@ -141,7 +140,7 @@ def lengths(record: Record) -> str:
 def picture(record: Record) -> str:
     """The curves: throughput, latency, CPU and memory by concurrent runs; CPU by steps a run."""
     by_runs = "concurrent runs"
-    ours = record.of("curve", "runs")
+    ours = _curve(record, "runs")
     charts = [
         Chart("Steps per second", by_runs, _both(record, "steps_per_second")),
         Chart("Seconds for a step of a run, median", by_runs, _latency(record)),
@@ -158,7 +157,14 @@ def picture(record: Record) -> str:
 
 
 def _both(record: Record, field: str) -> list[Line]:
-    return [_line(record.of("curve", way), field) for way in NAMES]
+    return [_line(_curve(record, way), field) for way in NAMES]
+
+
+def _curve(record: Record, way: str) -> list[Sample]:
+    """By ascending runs; the pairs on simulated nodes give one point of it, their middle one."""
+    pairs_ = sorted(record.of("simulated", way), key=lambda s: s.seconds)
+    middle = pairs_[len(pairs_) // 2 :][:1] if record.of("curve", way) else []
+    return sorted([*record.of("curve", way), *middle], key=lambda s: s.runs)
 
 
 def _line(samples: Sequence[Sample], field: str) -> Line:
@@ -170,7 +176,7 @@ def _line(samples: Sequence[Sample], field: str) -> Line:
 
 def _latency(record: Record) -> list[Line]:
     return [
-        Line(name, [(s.runs, s.run_p50_seconds / s.steps) for s in record.of("curve", way)])
+        Line(name, [(s.runs, s.run_p50_seconds / s.steps) for s in _curve(record, way)])
         for way, name in NAMES.items()
     ]
 
