@@ -68,19 +68,6 @@ def _undone(template: str) -> tuple[Raw, dict[str, Raw]]:
     return _flow(), {**_action(compensate=undo), "undo": {"image": "example.com/undo:1"}}
 
 
-def _known(tree: ex.Tree | None) -> ex.Tree:
-    assert tree is not None
-    return tree
-
-
-def _items(template: str) -> Raw:
-    return _step(forEach={"items": template})
-
-
-def _final(template: str) -> Raw:
-    return _flow(**{"finally": [{"id": "last", "action": "act", "input": {"x": template}}]})
-
-
 def _waits(definition: Definition, kind: type[W]) -> W:
     waits = definition.steps[0].waits
     assert isinstance(waits, kind)
@@ -115,26 +102,6 @@ WAYS = (
         "Workflow outputs",
         lambda t: (_flow(outputs={"x": t}), _action()),
         lambda d: _there(d.outputs),
-    ),
-    Way(
-        "Workflow steps[].when",
-        lambda t: (_step(when=t), _action()),
-        lambda d: _known(d.steps[0].when),
-    ),
-    Way(
-        "Workflow steps[].forEach.items",
-        lambda t: (_items(t), _action()),
-        lambda d: _known(d.steps[0].items),
-    ),
-    Way(
-        "Workflow finally[].input",
-        lambda t: (_final(t), _action()),
-        lambda d: d.finals[0].input,
-    ),
-    Way(
-        "Workflow outputs",
-        lambda t: (_flow(outputs={"x": t}), _action()),
-        lambda d: _known(d.outputs),
     ),
     Way(
         "Workflow onFailure.input",

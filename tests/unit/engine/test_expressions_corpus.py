@@ -88,6 +88,7 @@ def test_every_way_in_is_known() -> None:
         if isinstance(outcome, Problem) and "in `1 +`" in outcome.message:
             found.add(f"Action {path}")
     assert found == {way.place for way in WAYS}, "see support/ways.py"
+    assert len(found) == len(WAYS)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.place)

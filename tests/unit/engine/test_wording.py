@@ -42,7 +42,7 @@ WORKFLOWS = {
         "steps[0].action: must be lower-case letters, digits, `-` and `.`, with a letter or digit "
         'at both ends, not "Send_Mail"',
     ),
-    "action-null": (one_step(action=None), "steps[0].action: must be a string, not null"),
+    "id-null": (one_step(id=None), "steps[0].id: must be a string, not null"),
     "action-number": (one_step(action=5), "must be a string, not 5; put it in quotes"),
     "input": (one_step(input=[1, 2]), "steps[0].input: must be a mapping, not a list of 2"),
     "integer": (
