@@ -51,7 +51,7 @@ class Cluster:
             job=raw["metadata"]["name"],
             uid=raw["metadata"]["uid"],
             role=labels[names.LABEL_ROLE],
-            step=labels.get(names.LABEL_STEP, ""),
+            step=_place(labels),
             number=int(labels[names.LABEL_TRY]),
             needs_n=needs_n,
             fate=fate,
@@ -338,6 +338,12 @@ class Cluster:
 
     def _dead_by(self, m: Machine) -> datetime:
         return self._limit(m) + timedelta(seconds=GRACE + _SLACK)
+
+
+def _place(labels: Raw) -> str:
+    """The step of a try, or the item of it: `s1`, `s1[0]`."""
+    item = labels.get(names.LABEL_ITEM)
+    return labels.get(names.LABEL_STEP, "") + (f"[{item}]" if item is not None else "")
 
 
 def usable(text: str, needs_n: bool, by_log: bool) -> Any:

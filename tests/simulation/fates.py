@@ -50,7 +50,7 @@ class Try:
 
     @property
     def unit(self) -> tuple[str, str]:
-        """Role and step."""
+        """Role, and step or item: `s1`, `s1[0]`."""
         return self.role, self.step
 
 

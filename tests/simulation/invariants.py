@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from simulation import reading
 from simulation.cluster import Cluster, Try
-from simulation.reading import ENDED, HANDLER, Unit, ended, records
+from simulation.reading import BAD, ENDED, HANDLER, Unit, ended, records
 from simulation.scenario import Scenario
 from simulation.server import Raw, Server
 from workflow_do.api.names import LABEL_ROLE, MAX_FREE_TRIES
@@ -23,6 +23,7 @@ from workflow_do.engine.facts import Observed, parse_time
 from workflow_do.engine.report import completed
 from workflow_do.runtime.api import CONFIGMAPS, JOBS, PODS, RUNS
 
+_TOO_LATE: Final = "RunDeadlineExceeded"
 _UPKEEP: Final = (SuspendJob, ExpirePod, MarkFinished)
 
 
@@ -97,23 +98,37 @@ def no_job_after_success(scene: Scene, this: Try) -> str | None:
 
 
 def steps_in_order(scene: Scene, this: Try) -> str | None:
-    """Behaviour, Order: a step follows the step before it, which has Succeeded."""
+    """Behaviour, Order: a step follows those it needs, which have ended. What is no success is on
+    record before anything follows from it.
+    """
     if this.role != "do":
         return None
-    before = scene.scenario.steps[: scene.scenario.steps.index(this.step)]
-    for step in before:
-        if not any(t.ended_well for t in scene.tries_of(("do", step))):
-            return f"{reading.name(this)} was made before {step} had succeeded"
+    for need in scene.scenario.needs(this.step):
+        if reading.step_state(scene.run, need) in ENDED:
+            continue
+        count = scene.scenario.items(need)
+        for part in [need] if count is None else [f"{need}[{i}]" for i in range(count)]:
+            over = records(scene.run).get(("do", part), {}).get("state") in ENDED
+            if not over and not any(t.ended_well for t in scene.tries_of(("do", part))):
+                return f"{reading.name(this)} was made before {part} had succeeded"
     return None
 
 
 def handler_after_a_failure(scene: Scene, this: Try) -> str | None:
     """Behaviour, Trouble: onFailure runs when a step has failed for good, which is on record."""
-    if this.unit != HANDLER:
+    if this.unit != HANDLER or run_failed(scene, scene.run):
         return None
-    states = [r.get("state") for (role, _), r in records(scene.run).items() if role == "do"]
-    failed = [s for s in states if s in ENDED and s != "Succeeded"]
-    return None if failed else f"{reading.name(this)} was made with no failure on record: {states}"
+    return f"{reading.name(this)} was made with no failure on record: {records(scene.run)}"
+
+
+def run_failed(scene: Scene, run: Raw) -> bool:
+    """Whether something failed that the run does not go on without."""
+    rows = [(name, r) for (role, name), r in records(run).items() if role == "do"]
+    return any(
+        r.get("state") in BAD
+        and (not scene.scenario.lenient(n) or r.get("reason") in ("Cancelled", _TOO_LATE))
+        for n, r in rows
+    )
 
 
 def attempts_are_limited(scene: Scene, this: Try) -> str | None:
@@ -300,8 +315,12 @@ def verdict_and_end_together(scene: Scene, old: Raw, new: Raw) -> str | None:
 
 def a_good_end_is_whole(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Behaviour, Trouble: a run succeeds when every step has."""
-    states = {r.get("state") for (role, _), r in records(new).items() if role == "do"}
-    if reading.conditions(new).get("Succeeded") == "True" and states != {"Succeeded"}:
+    states = {
+        r.get("state")
+        for (role, name), r in records(new).items()
+        if role in ("do", "finally") and not (role == "do" and scene.scenario.lenient(name))
+    } - {"Skipped"}
+    if reading.conditions(new).get("Succeeded") == "True" and states - {"Succeeded"}:
         return f"the run succeeded with steps {states}"
     return None
 
@@ -329,7 +348,9 @@ def nothing_starts_unasked(observed: Observed, planned: Plan) -> str | None:
     started = [
         e.name
         for e in planned.effects
-        if isinstance(e, CreateJob) and not (asked and _role(e) == "undo")
+        if isinstance(e, CreateJob)
+        and not (asked and _role(e) == "undo")
+        and not (desired.cancels and _role(e) == "finally")
     ]
     if desired is not DesiredState.RUNNING and started:
         return f"{started} would be started although the run is to be {desired.value}"

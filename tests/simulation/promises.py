@@ -6,6 +6,14 @@ from collections.abc import Callable
 from typing import Final
 
 from simulation.cluster import Try
+from simulation.composition import (
+    every_item_has_one_record,
+    finally_always_runs,
+    finally_comes_last,
+    max_parallel_is_kept,
+    nothing_new_after_a_failure,
+    the_skipped_never_run,
+)
 from simulation.invariants import (
     Scene,
     a_good_end_is_whole,
@@ -56,6 +64,9 @@ JOB_MADE: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
     no_job_after_success,
     steps_in_order,
     handler_after_a_failure,
+    nothing_new_after_a_failure,
+    the_skipped_never_run,
+    finally_comes_last,
     undone_in_order,
     only_what_was_done_is_undone,
     attempts_are_limited,
@@ -65,6 +76,7 @@ JOB_MADE: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
 )
 PROGRAM_BEGAN: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
     one_program_at_a_time,
+    max_parallel_is_kept,
     nothing_begins_after_its_verdict,
 )
 STATUS_WRITTEN: Final[tuple[Callable[[Scene, Raw, Raw], str | None], ...]] = (
@@ -81,6 +93,7 @@ STATUS_WRITTEN: Final[tuple[Callable[[Scene, Raw, Raw], str | None], ...]] = (
     verdict_and_end_together,
     a_good_end_is_whole,
     an_end_leaves_nothing_running,
+    every_item_has_one_record,
 )
 PLANNED: Final[tuple[Callable[[Observed, Plan], str | None], ...]] = (
     terminal_is_silent,
@@ -92,4 +105,5 @@ AT_THE_END: Final[tuple[Callable[[Scene], str | None], ...]] = (
     nothing_lives_on,
     everything_is_undone,
     the_account_is_true,
+    finally_always_runs,
 )

@@ -12,7 +12,8 @@ from workflow_do.runtime.api import CONFIGMAPS
 
 Unit = tuple[str, str]
 HANDLER: Final = ("onFailure", "")
-ENDED: Final = frozenset({"Succeeded", "Failed", "NotStarted", "Unknown"})
+ENDED: Final = frozenset({"Succeeded", "Failed", "NotStarted", "Unknown", "Skipped"})
+BAD: Final = ENDED - {"Succeeded", "Skipped"}
 
 
 def records(run: Raw) -> dict[Unit, Raw]:
@@ -20,12 +21,24 @@ def records(run: Raw) -> dict[Unit, Raw]:
     status = run.get("status") or {}
     found: dict[Unit, Raw] = {}
     for step in status.get("steps") or ():
-        found["do", step["id"]] = {k: v for k, v in step.items() if k != "compensation"}
-        if step.get("compensation"):
-            found["undo", step["id"]] = step["compensation"]
+        parts = {step["id"]: step}
+        if step.get("items") is not None:  # the items are what is done, not the step
+            parts = {f"{step['id']}[{at}]": item for at, item in enumerate(step["items"])}
+        for name_, part in parts.items():
+            found["do", name_] = {k: v for k, v in part.items() if k != "compensation"}
+            if part.get("compensation"):
+                found["undo", name_] = part["compensation"]
     if status.get("onFailure"):
         found[HANDLER] = status["onFailure"]
+    for final in status.get("finally") or ():
+        found["finally", final["id"]] = final
     return found
+
+
+def step_state(run: Raw, step: str) -> str:
+    """How far a step is, with items or without."""
+    steps = (run.get("status") or {}).get("steps") or ()
+    return next((str(s["state"]) for s in steps if s["id"] == step), "Pending")
 
 
 def output(server: Server, record: Raw) -> Any:

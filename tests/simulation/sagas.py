@@ -6,7 +6,7 @@ from typing import Final
 
 from simulation import reading
 from simulation.cluster import Try
-from simulation.invariants import Scene
+from simulation.invariants import Scene, run_failed
 from simulation.reading import ENDED, Unit, records
 
 _DID_SOMETHING: Final = frozenset({"Succeeded", "Unknown"})
@@ -30,8 +30,7 @@ def _asked(scene: Scene) -> bool:
     wish = None if late else scene.run["spec"].get("desiredState")
     if wish == "Cancelled":
         return False
-    rows = records(scene.run).items()
-    bad = any(r.get("state") in ENDED - {"Succeeded"} for (role, _), r in rows if role == "do")
+    bad = run_failed(scene, scene.run)
     policy = scene.scenario.flow.get("failurePolicy", "Compensate")
     return wish == "CancelledWithCompensation" or (bad and policy == "Compensate")
 
@@ -94,6 +93,6 @@ def the_account_is_true(scene: Scene) -> str | None:
     told = reading.conditions(scene.run).get("Compensated")
     rows = records(scene.run)
     undone = [rows.get(("undo", s), {}).get("state") == "Succeeded" for _, s in _undoable(scene)]
-    failed = reading.conditions(scene.run).get("Succeeded") == "False"
+    failed = run_failed(scene, scene.run) or reading.reason(scene.run) == "Cancelled"
     meant = str(all(undone)) if undone and failed else None
     return f"Compensated is {told}, not {meant}" if told != meant else None

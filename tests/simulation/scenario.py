@@ -31,6 +31,11 @@ class Scenario:
         """The ids of the steps, in order."""
         return [s["id"] for s in self.flow["steps"]]
 
+    @property
+    def size(self) -> int:
+        """How many units of work there are, about."""
+        return sum(self.items(s) or 1 for s in self.steps) + len(self.flow.get("finally", ()))
+
     def needs_n(self, action: str) -> bool:
         """Whether the Action's output must have an integer `n`."""
         return "outputSchema" in self.actions[action]
@@ -41,25 +46,44 @@ class Scenario:
 
     def action_of(self, role: str, step: str) -> Raw:
         """The spec of the Action of a unit."""
-        user = self.flow["onFailure"] if role == "onFailure" else self._step(step)
+        if role == "finally":
+            return self.actions[next(f["action"] for f in self.flow["finally"] if f["id"] == step)]
+        user = self.flow["onFailure"] if role == "onFailure" else self.step(step)
         if role == "undo":
             user = self.undo_of(step) or user
         return self.actions[user["action"]]
 
     def undo_of(self, step: str) -> Raw | None:
         """What undoes a step: as it says itself, else as its Action says."""
-        own = self._step(step).get("compensate")
+        own = self.step(step).get("compensate")
         found: Raw | None = own or self.action_of("do", step).get("compensate")
         return found if found is not None and "action" in found else None
 
     def retry_of(self, role: str, step: str) -> Raw:
         """The retry that holds for a unit: a step's own replaces its Action's."""
-        own = self._step(step).get("retry") if role == "do" else None
+        own = self.step(step).get("retry") if role == "do" else None
         found: Raw = own if own is not None else self.action_of(role, step).get("retry", {})
         return found
 
-    def _step(self, step: str) -> Raw:
-        return next(s for s in self.flow["steps"] if s["id"] == step)
+    def step(self, name: str) -> Raw:
+        """The step of that id, or that an item (`s1[0]`) is of."""
+        return next(s for s in self.flow["steps"] if s["id"] == name.partition("[")[0])
+
+    def needs(self, name: str) -> list[str]:
+        """The ids of the steps that a step, or an item of it, follows directly."""
+        step = self.step(name)
+        at = self.steps.index(step["id"])
+        needs: list[str] = step.get("needs", self.steps[max(0, at - 1) : at])
+        return [need for need in needs if need != "trigger"]
+
+    def lenient(self, name: str) -> bool:
+        """Whether the run goes on when it fails."""
+        return self.step(name).get("onError") == "Continue"
+
+    def items(self, step: str) -> int | None:
+        """How many items a step has; None where it is no forEach."""
+        each = self.step(step).get("forEach")
+        return None if each is None else len(each["items"].split(","))
 
 
 @st.composite
@@ -68,14 +92,26 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     actions = {f"do-{i}": draw(_actions) for i in range(draw(st.integers(1, 3)))}
     names = sorted(actions)
     count = draw(st.sampled_from((1, 1, 2, 2, 2, 3, 3, 3, 4, 5, 6, 8)))
-    steps = [_step(draw, at, names) for at in range(count)]
+    steps: list[Raw] = []
+    before: list[set[int]] = []
+    for at in range(count):
+        lists = frozenset(i for i, s in enumerate(steps) if "forEach" in s)
+        steps.append(_step(draw, at, names, _grammar(draw, at, before), lists))
     flow: Raw = {"steps": steps}
+    finals = draw(st.sampled_from((0, 0, 1, 2)))
+    if finals:
+        flow["finally"] = [
+            {"id": f"f{i}", "action": draw(st.sampled_from(names)), "input": {"v": 1}}
+            for i in range(finals)
+        ]
+    if draw(st.integers(0, 9)) == 9:
+        flow["outputs"] = {"n": "{{ steps.s0.output.n }}"}
     limit = draw(st.sampled_from((0, 0, 0, 0, 600, 600, 30)))
     if limit:
         flow["activeDeadlineSeconds"] = limit
     told = draw(st.sampled_from(("no", "yes", "yes", "yes", "bad")))
     if told != "no":
-        text = _TELL if told == "yes" else "{{ steps.s0.output.nope.x }}"
+        text = _TELL if told == "yes" else "{{ trigger.body.nope.x }}"
         flow["onFailure"] = {"action": names[-1], "input": {"text": text}}
     if draw(st.integers(0, 5)) == 5:
         flow["failurePolicy"] = "Stop"
@@ -115,19 +151,48 @@ _actions: st.SearchStrategy[Raw] = st.builds(
 )
 
 
-def _step(draw: st.DrawFn, at: int, names: list[str]) -> Raw:
+def _grammar(draw: st.DrawFn, at: int, before: list[set[int]]) -> Raw:
+    """Where the step stands among the others, when it runs and how often; `before` learns which
+    steps are surely before it.
+    """
+    made: Raw = {}
+    direct = {at - 1} if at else set[int]()
+    if at and draw(st.integers(0, 2)) == 0:
+        direct = draw(st.sets(st.integers(0, at - 1), max_size=3))
+        made["needs"] = [f"s{i}" for i in sorted(direct)] or ["trigger"]
+    before.append(direct.union(*(before[i] for i in direct)))
+    kind = draw(st.integers(0, 15))
+    if kind in (0, 1):
+        made["when"] = "{{ trigger.body.n > 5 }}"
+    if kind in (2, 3):
+        made["when"] = "{{ trigger.body.n == 1 }}"
+    if kind == 4:
+        made["when"] = "{{ trigger.body.n }}"
+    if kind >= 12:
+        some = ", ".join("12345"[: draw(st.integers(1, 5))])
+        made["forEach"] = {"items": f"{{{{ [{some}] }}}}", "maxParallel": draw(st.integers(1, 3))}
+    if draw(st.integers(0, 4)) == 0:
+        made["onError"] = "Continue"
+    return made | {"before": sorted(before[at])}
+
+
+def _step(draw: st.DrawFn, at: int, names: list[str], grammar: Raw, lists: frozenset[int]) -> Raw:
     """A step whose input is a constant, the trigger's, an earlier output, or a mistake."""
+    before = grammar.pop("before")
     kind = draw(st.integers(0, 15))
     value: Any = 7
     if kind >= 14:
         value = _BAD[draw(st.integers(0, len(_BAD) - 1))]
     elif kind >= 11:
         value = "{{ trigger.body.n }}"
-    elif kind >= 3 and at > 0:
-        earlier = draw(st.integers(0, at - 1))
+    elif kind >= 3 and before:
+        earlier = draw(st.sampled_from(before))
         path = f"steps.s{earlier}.output" + ("" if kind == 8 else ".n")
         value = f"{{{{ {path} }}}}" if kind >= 8 else f"{{{{ {path} | default(0) }}}}"
+        if earlier in lists:
+            value = f"{{{{ steps.s{earlier}.output | default([]) | length }}}}"
     step: Raw = {"id": f"s{at}", "action": draw(st.sampled_from(names)), "input": {"v": value}}
+    step |= grammar
     extra = draw(st.integers(0, 7))
     if extra == 7:
         step["retry"] = {"maxAttempts": 3, "initialDelaySeconds": 2}

@@ -106,7 +106,7 @@ class Simulation:
 
     def run(self) -> Outcome:
         """Both phases; what came of them."""
-        size = len(self.scenario.steps)
+        size = self.scenario.size
         for _ in range(self.adversary.mood.late_start):
             self._fair_round()
         for _ in range(self.adversary.random.choice((10, 40, 60 + 20 * size, 100 + 40 * size))):

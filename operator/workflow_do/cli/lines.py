@@ -23,6 +23,9 @@ def change_lines(old: Run | None, new: Run) -> list[str]:
     before = dict(old.steps) if old else {}
     for unit in new.steps.values():
         lines += _unit_lines(before.get(unit.id), unit)
+    ended = {final.id: final for final in old.finals} if old else {}
+    for final in new.finals:
+        lines += _unit_lines(ended.get(final.id), final, "finally")
     if new.on_failure:
         lines += _unit_lines(old.on_failure if old else None, new.on_failure)
     if _changed(old, new):
@@ -53,17 +56,17 @@ def _run_line(run: Run) -> str:
     return f"{line}, {run.progress} steps" if run.progress else line
 
 
-def _unit_lines(old: Unit | None, new: Unit) -> list[str]:
+def _unit_lines(old: Unit | None, new: Unit, kind: str = "step") -> list[str]:
     if new.state == "Pending":
         return []
     if old and _seen(old) == _seen(new):
         return []
-    place = new.id if new.id == ON_FAILURE else f"step {new.id}"
+    place = new.id if new.id == ON_FAILURE else f"{kind} {new.id}"
     return [f"{place} ({new.action}): {_state(new)}"]
 
 
 def _seen(unit: Unit) -> tuple[object, ...]:
-    return unit.state, unit.reason, unit.message, unit.tries
+    return unit.state, unit.reason, unit.message, unit.tries, look.items(unit)
 
 
 def _state(unit: Unit) -> str:
@@ -75,6 +78,8 @@ def _state(unit: Unit) -> str:
         words.append("(taken over)")
     elif unit.start_time and unit.completion_time:
         words.append(f"in {look.took(unit, unit.completion_time)}")
+    if unit.items:
+        words.append(f"({look.items(unit)})")
     if unit.tries > 1 and unit.state != "Retrying":
         words.append(f"(try {unit.tries})")
     said = []

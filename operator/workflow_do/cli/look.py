@@ -47,6 +47,7 @@ _STYLES: Final = {
     "Retrying": "yellow",
     "Paused": "yellow",
     "Cancelled": "yellow",
+    "Skipped": "bright_black",
     "NotStarted": "yellow",
     "Unknown": "bold magenta",
 }
@@ -70,6 +71,7 @@ def symbol_of(state: str, symbols: Symbols, now: datetime | None = None) -> Text
         "Paused": symbols.paused,
         "Cancelled": symbols.stopped,
         "NotStarted": symbols.stopped,
+        "Skipped": symbols.stopped,
         "Running": symbols.still,
     }.get(state, symbols.unknown)
     return Text(character, style_of(state))
@@ -106,6 +108,14 @@ def tries(unit: Unit) -> str:
     if 0 < unit.attempts < unit.tries:
         text += f" ({unit.attempts} counted)"
     return text
+
+
+def items(unit: Unit) -> str:
+    """`12 of 50 items`: how many have succeeded; empty without any."""
+    if not unit.items:
+        return ""
+    done = sum(1 for item in unit.items if item.state == "Succeeded")
+    return f"{done} of {count(len(unit.items), 'item')}"
 
 
 def took(unit: Run | Unit, now: datetime) -> str:

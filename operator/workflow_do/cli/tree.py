@@ -68,6 +68,8 @@ def run_tree(run: Run, view: View) -> Tree:
         tree.add(_gap(row, view) if isinstance(row, Gap) else _unit(row, run, columns, view))
     if run.on_failure:
         tree.add(_unit(run.on_failure, run, columns, view, style="italic"))
+    for final in run.finals:
+        tree.add(_unit(final, run, columns, view, style="italic"))
     return tree
 
 
@@ -208,16 +210,21 @@ def _word(unit: Unit, run: Run, now: datetime) -> str:
         return "not run" if run.completed else ""
     if unit.taken_over:
         return "taken over"
+    if unit.state == "Skipped":
+        return "skipped"
     if unit.state == "Succeeded":
-        return look.tries(unit)
+        return " ".join(filter(None, [look.items(unit), look.tries(unit)]))
     if unit.state == "Retrying":
         return _next_try(unit, run, now)
     cause = look.cause(unit)
+    if unit.state == "Running" and unit.items:
+        return f"Running, {look.items(unit)}"
     if unit.state == "Running":
         tried = f" try {unit.tries}" if unit.tries > 1 else ""
         return f"Running{tried} ({cause})" if cause else f"Running{tried}"
     words = f"{look.clean(unit.state)}: {cause}" if cause else look.clean(unit.state)
-    return " ".join(filter(None, [words, look.tries(unit)]))
+    words += ", continued" if unit.continued else ""
+    return " ".join(filter(None, [words, look.items(unit), look.tries(unit)]))
 
 
 def _next_try(unit: Unit, run: Run, now: datetime) -> str:

@@ -174,7 +174,7 @@ def has_failed(step: StepStatus) -> bool:
 
     Whatever is asked for with `onError: Continue`, a run that is stopped does not go on.
     """
-    parts = (step,) if step.items is None or step.state.bad else step.items
+    parts = (step, *(step.items or ()))
     bad = [part for part in parts if part.state.bad]
     if step.on_error is None:
         return bool(bad)

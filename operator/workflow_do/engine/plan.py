@@ -187,8 +187,7 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
     if chosen.over and not found.live:
         return _end(observed, definition, ledger, now)
     if chosen.ledger is not ledger:
-        changed = _settled(run, definition, chosen.ledger, now)
-        return Plan(report.going(run, definition, changed, now), look_at=now)
+        return Plan(report.going(run, definition, chosen.ledger, now), look_at=now)
     look_at = earliest(found.look_at, chosen.look_at)
     return Plan(status, effects=chosen.effects, look_at=look_at)
 

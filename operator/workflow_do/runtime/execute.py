@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, assert_never
 
@@ -60,7 +60,15 @@ from workflow_do.runtime.store import RunKey, Store
 _PAUSE: Final = Backoff(first=0.05, last=2.0)
 _PATIENCE: Final = 5.0
 """For so many seconds one name is asked for again here; after that the queue takes over."""
-_IDENTITY: Final = (names.LABEL_RUN_UID, names.LABEL_ROLE, names.LABEL_STEP, names.LABEL_TRY)
+_AT_ONCE: Final = 8
+"""So many Jobs of one run are asked for at the same time."""
+_IDENTITY: Final = (
+    names.LABEL_RUN_UID,
+    names.LABEL_ROLE,
+    names.LABEL_STEP,
+    names.LABEL_ITEM,
+    names.LABEL_TRY,
+)
 
 
 class RunGone(Exception):
@@ -92,8 +100,12 @@ class Executor:
         Raises Unavailable where the answer stayed unknown, RunGone where nothing can be made any
         more; the run is then to be observed live.
         """
+        jobs = [effect for effect in effects if isinstance(effect, CreateJob)]
         for effect in effects:
-            seen = await self._one(key, effect, seen)
+            if not isinstance(effect, CreateJob):
+                seen = await self._one(key, effect, seen)
+        if jobs:
+            seen = await self._create_jobs(key, jobs, seen)
         # What is not in the look may have come since: a POST can take long, and its program not.
         return replace(seen, live=False)
 
@@ -102,7 +114,7 @@ class Executor:
             case CreateRevision():
                 return await self._create_revision(effect, seen)
             case CreateJob():
-                return await self._create_job(key, effect, seen)
+                return await self._create_jobs(key, [effect], seen)
             case StoreData():
                 return await self._store_data(effect, seen)
             case SuspendJob():
@@ -159,21 +171,40 @@ class Executor:
             known = replace(known, original=claimed)
         return replace(seen, definition=known)
 
-    async def _create_job(self, key: RunKey, effect: CreateJob, seen: Observed) -> Observed:
+    async def _create_jobs(
+        self, key: RunKey, effects: Sequence[CreateJob], seen: Observed
+    ) -> Observed:
+        """All of them, some at a time. Each is asked for to its end, also where another one stayed
+        without an answer: what came of it is in the store, and the run is looked at live.
+        """
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(effect: CreateJob) -> JobFact | Refusal:
+            async with turns:
+                return await self._create_job(key, effect, seen.run)
+
+        answers = await asyncio.gather(*map(one, effects), return_exceptions=True)
+        for effect, answer in zip(effects, answers, strict=True):
+            if isinstance(answer, JobFact):
+                seen = _with_job(seen, answer)
+            elif isinstance(answer, Refusal):
+                seen = replace(seen, refusals={**seen.refusals, effect.name: answer})
+        failed = [answer for answer in answers if isinstance(answer, BaseException)]
+        if failed:
+            raise next((e for e in failed if isinstance(e, RunGone)), failed[0])
+        return seen
+
+    async def _create_job(self, key: RunKey, effect: CreateJob, run: Run) -> JobFact | Refusal:
         try:
-            self._metrics.asked(key)
             found = await self._post_until_known(key, effect.manifest)
-            self._metrics.accepted(key)
         except Refused as error:
             _raise_if_gone(error)
-            refusal = Refusal(Reason.JOB_REJECTED, f"HTTP {error.code}: {error.message}")
-            return replace(seen, refusals={**seen.refusals, effect.name: refusal})
-        if not _is_same_try(found, effect.manifest, seen.run.uid):
+            return Refusal(Reason.JOB_REJECTED, f"HTTP {error.code}: {error.message}")
+        if not _is_same_try(found, effect.manifest, run.uid):
             message = f"the Job {effect.name!r} is there, but it is not this run's"
-            refusal = Refusal(Reason.NAME_CONFLICT, message)
-            return replace(seen, refusals={**seen.refusals, effect.name: refusal})
+            return Refusal(Reason.NAME_CONFLICT, message)
         self._store.see_job(found)
-        return _with_job(seen, parse_job(found))
+        return parse_job(found)
 
     async def _store_data(self, effect: StoreData, seen: Observed) -> Observed:
         """One that is there already is looked at: the plan judges by its content."""

@@ -134,7 +134,8 @@ class Reconciler:
 
     async def _settle(self, key: RunKey, seen: Observed) -> tuple[Observed, Plan]:
         """Plan, and do what it asks for, until a plan asks for nothing but to be written down."""
-        for _ in range(2 * len(seen.run.status.steps) + 10):
+        units = sum(1 + len(step.items or ()) for step in seen.run.status.steps)
+        for _ in range(2 * units + 30):
             decided = plan(seen, self._now())
             more = await self._learn(key, seen, decided)
             if more is None and decided.effects:

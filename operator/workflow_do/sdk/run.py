@@ -23,9 +23,9 @@ ENDED_BADLY: Final = ("Failed", "NotStarted", "Unknown")
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One step, or the onFailure handler (whose id is "onFailure").
+    """One step, an item of one, or a handler (that of onFailure has the id "onFailure").
 
-    state: Pending, Running, Retrying, Succeeded, Failed, NotStarted or Unknown.
+    state: Pending, Running, Retrying, Succeeded, Failed, NotStarted, Unknown or Skipped.
     output: what the program gave, None before it has succeeded.
     output_ref: instead of it, where it is large: name (of a ConfigMap), size (bytes), sha256.
     tries: Jobs that were made; attempts: those of them that count towards maxAttempts.
@@ -33,6 +33,8 @@ class Unit:
     logs_tail: the end of the log of the newest failed try, 2 KiB at most.
     taken_over: it did not run here, but in the run that this one is a retry of.
     wait_until: of a step that waits: when the wait is over, or the approval expires.
+    items: with forEach, every item in the order of the list; they have no id and no action.
+    continued: when it failed, the run went on (onError: Continue).
     approved_by: who has approved so far, of the approvals_required (0: it is no approval).
     """
 
@@ -55,6 +57,8 @@ class Unit:
     wait_until: datetime | None = None
     approvals_required: int = 0
     approved_by: tuple[str, ...] = ()
+    items: tuple[Unit, ...] = ()
+    continued: bool = False
 
     @property
     def awaits_approval(self) -> bool:
@@ -72,7 +76,9 @@ class Run:
     """One run at one moment.
 
     succeeded: True or False once it has ended so, None while it goes on.
-    completed: nothing of the run goes on any more, handler included.
+    completed: nothing of the run goes on any more, handlers included.
+    finals: the Actions of `finally` that were started.
+    outputs: what the run gave, by name; None where it gave nothing.
     reason: the state in one word (Pending, Running, Succeeded, or why it failed).
     desired_state: what is asked of it: Running, Paused, Cancelled or CancelledWithCompensation.
     retry_of: the name of the run that this one is a retry of; empty for none.
@@ -89,6 +95,8 @@ class Run:
     message: str = ""
     steps: Mapping[str, Unit] = field(default_factory=dict)
     on_failure: Unit | None = None
+    finals: tuple[Unit, ...] = ()
+    outputs: Mapping[str, Any] | None = None
     created: datetime | None = None
     start_time: datetime | None = None
     completion_time: datetime | None = None
@@ -106,15 +114,15 @@ class Run:
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """Every step in order, then the handler if it was started."""
-        return (*self.steps.values(), *filter(None, [self.on_failure]))
+        """Every step in order, then the handlers that were started."""
+        return (*self.steps.values(), *filter(None, [self.on_failure]), *self.finals)
 
     @property
     def failed_step(self) -> Unit | None:
         """The step that ended the run; the first one, when several did not end well."""
         if self.succeeded is not False:
             return None
-        bad = [unit for unit in self.steps.values() if unit.failed]
+        bad = [unit for unit in self.steps.values() if unit.failed and not unit.continued]
         named = [unit for unit in bad if unit.id == self.current_step]
         return next(iter(named or bad), None)
 
@@ -144,6 +152,8 @@ def parse_run(obj: Mapping[str, Any]) -> Run:
         message=succeeded.get("message") or "",
         steps={s["id"]: _unit(s["id"], s) for s in status.get("steps") or () if s.get("id")},
         on_failure=_unit(ON_FAILURE, handler) if handler else None,
+        finals=tuple(_unit(f.get("id") or "", f) for f in status.get("finally") or ()),
+        outputs=status.get("outputs"),
         created=parse_time(meta.get("creationTimestamp")),
         start_time=parse_time(status.get("startTime")),
         completion_time=parse_time(status.get("completionTime")),
@@ -176,6 +186,8 @@ def _unit(id_: str, status: Mapping[str, Any]) -> Unit:
         output=status.get("output"),
         wait_until=parse_time(status.get("waitUntil")),
         approvals_required=status.get("approvalsRequired") or 0,
+        items=tuple(_unit("", item) for item in status.get("items") or ()),
+        continued=status.get("onError") == "Continue",
         approved_by=tuple(str(v.get("approver")) for v in status.get("approvals") or ()),
         output_ref=status.get("outputRef"),
     )
