@@ -133,6 +133,7 @@ CLEAN: dict[str, dict[str, Any]] = {
     "state": flow(MAKE, use("steps.make.state == 'Succeeded'")),
     "braces-as-text": flow(use("'{{'")),
     "fromjson": flow(use("(trigger.body.email | fromjson).anything.at[0].all")),
+    "concurrency": flow(MAKE, concurrency={"key": "{{ trigger.body.email }}"}),
     "needs": flow(
         MAKE,
         {**step("b", "anything", x="{{ steps.make.output.userId }}"), "needs": ["make"]},

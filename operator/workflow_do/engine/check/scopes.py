@@ -66,6 +66,12 @@ def step_scope(
     return Scope(roots, origins, ids)
 
 
+def start_scope(body: Shape) -> Scope:
+    """What is seen before any step: by the key of `concurrency`."""
+    whole = step_scope(body, {}, frozenset(), {("trigger", "body"): "trigger.bodySchema"})
+    return replace(whole, roots={n: s for n, s in whole.roots.items() if n != "steps"})
+
+
 def with_roots(scope: Scope, more: Mapping[str, Shape]) -> Scope:
     """The scope with more names."""
     return replace(scope, roots={**scope.roots, **more})

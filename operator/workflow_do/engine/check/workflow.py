@@ -156,6 +156,7 @@ class _Walk:
         """All of them, in the order of the Workflow."""
         body, found = _schema(self._spec.trigger.body_schema, "trigger.bodySchema")
         self._found += found
+        self._key(body)
         ids = frozenset(step.id for step in self._spec.steps)
         done: dict[str, Field] = {}
         for at, step in enumerate(self._spec.steps):
@@ -274,6 +275,14 @@ class _Walk:
             told = scopes.with_roots(scope, {"failure": perhaps})
             verb = self._verb(final.action, f"finally[{at}].action")
             self._input(final.input, f"finally[{at}].input", told, final.action, verb)
+
+    def _key(self, body: Shape) -> None:
+        """The key of `concurrency`, rendered before any step."""
+        asked = self._spec.concurrency
+        if asked is not None and asked.key is not None:
+            place = Place(scopes.start_scope(body))
+            place.text(asked.key, "concurrency.key")
+            self._found += place.findings
 
     def _outputs(self, scope: scopes.Scope) -> None:
         """Rendered when every step has ended well, was skipped, or failed and was continued."""
