@@ -219,6 +219,7 @@ TEXTS: Final = {
         },
     },
     "Workflow": {
+        "with which other runs it shares places": {"spec.concurrency.key"},
         "for people": {"spec.title", "spec.description", "spec.steps[].title"},
         "ids of its own": {"spec.steps[].id", "spec.steps[].needs[]", "spec.finally[].id"},
         "expressions over data": {"spec.steps[].when", "spec.steps[].forEach.items"},
