@@ -1,0 +1,78 @@
+"""The pages that are made of a measurement: tables, curves, and where they go."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from hack.bench import report
+from hack.bench.drawing import ticks
+from hack.bench.measure import Record, Sample
+
+DOCS = Path(__file__).resolve().parents[4] / "docs"
+
+
+def sample(way: str, runs: int, steps: int, seconds: float) -> Sample:
+    times = {"seconds": seconds, "run_p50_seconds": seconds, "run_p95_seconds": seconds}
+    more = {"cpu_ms_per_step": 6.0, "rss_mb": 90.0, "writes": 30, "events": 2}
+    return Sample("simulated", way, runs, steps, gaps=[], buckets={}, **times, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def record() -> Record:
+    about = dict.fromkeys(("date", "commit", "machine", "kubernetes", "python"), "x")
+    record = Record(about=about)
+    for way, factor in (("bare", 1.0), ("runs", 2.0)):
+        for seconds in (20.0, 30.0, 22.0):
+            record.add("simulated", sample(way, 100, 10, seconds * factor))
+        record.add("curve", sample(way, 10, 10, factor), sample(way, 1000, 1, 20 * factor))
+    record.add("lengths", sample("runs", 1, 500, 50.0))
+    return record
+
+
+def test_the_pairs_give_a_point_of_the_curve(record: Record) -> None:
+    rows = report.curves(record).splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == ["10 × 10", "100 × 10", "1,000 × 1"]
+    assert "| 45.5 | 22.7 |" in rows[1], "the middle one of the three"
+
+
+def test_the_picture_is_well_formed_and_has_every_line(record: Record) -> None:
+    picture = ET.fromstring(report.picture(record))
+    texts = ["".join(node.itertext()) for node in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts.count("bare Jobs") == 2
+    assert texts.count("workflow-do") == 6
+    assert "1,000" in texts
+
+
+def test_nothing_measured_is_told_as_such() -> None:
+    assert report.table(Record()).count("not measured") == 11
+
+
+@pytest.mark.parametrize("page", ["performance.md", "sizing.md"])
+def test_the_pages_have_their_places(page: str, record: Record) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    names = {
+        "performance.md": ("where", "figures", "pairs"),
+        "sizing.md": ("where", "curves", "lengths"),
+    }[page]
+    filled = report.fill(text, dict.fromkeys(names, "NEW"))
+    assert filled.count("NEW\n<!-- /") == 3
+    assert report.fill(filled, dict.fromkeys(names, "NEW")) == filled
+
+
+def test_a_page_without_its_place_is_an_error() -> None:
+    with pytest.raises(ValueError, match="figures"):
+        report.fill("nothing here", {"figures": "x"})
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [(0, [0, 1]), (1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]), (48, [0, 10, 20, 30, 40, 50]), (95, None)],
+    ids=["nothing", "one", "48", "95"],
+)
+def test_ticks_are_round_and_reach_the_top(most: float, expected: list[float] | None) -> None:
+    found = ticks(most)
+    assert found[-1] >= most
+    assert 2 <= len(found) <= 8
+    assert expected is None or found == pytest.approx(expected)
