@@ -216,6 +216,9 @@ def _word(unit: Unit, run: Run, now: datetime) -> str:
         return " ".join(filter(None, [look.items(unit), look.tries(unit)]))
     if unit.state == "Retrying":
         return _next_try(unit, run, now)
+    if unit.awaits_approval:
+        given = f"{len(unit.approved_by)} of {unit.approvals_required}"
+        return f"waits for approval ({given})"
     cause = look.cause(unit)
     if unit.state == "Running" and unit.items:
         return f"Running, {look.items(unit)}"
