@@ -85,6 +85,7 @@ class World:
         self.created: list[str] = []
         self.approvals: dict[str, Raw] = {}
         self.guard: Guard | None = Guard()
+        self._said = 0
         self.run: Raw = {
             "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1},
             "spec": {"workflowName": "flow", "trigger": {"type": "api", "body": body}},
@@ -218,7 +219,8 @@ class World:
 
     def decides(self, who: str, step_: str = "ok", decision: str = "Approve", **spec: Any) -> str:
         """Somebody makes a WorkflowApproval, now; its name."""
-        name = f"by-{who}-{len(self.approvals)}"
+        name = f"by-{who}-{self._said}"
+        self._said += 1
         meta = self.run["metadata"]
         about = {"workflowName": "flow", "runName": meta["name"], "runUID": meta["uid"]}
         says = {"step": step_, "decision": decision, "approver": who}
