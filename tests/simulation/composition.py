@@ -24,8 +24,12 @@ def max_parallel_is_kept(scene: Scene, this: Try) -> str | None:
 
 
 def nothing_new_after_a_failure(scene: Scene, this: Try) -> str | None:
-    """Trouble: when a unit has failed for good, which is on record, no step starts any more."""
-    if this.role != "do" or this.stray or not run_failed(scene, scene.run):
+    """Trouble: when a unit has failed for good, which is on record, no step starts any more.
+
+    By whoever wrote that: a POST of one that was killed before may arrive after it.
+    """
+    late = this.author is None or this.author is not scene.last_writer
+    if this.role != "do" or this.stray or late or not run_failed(scene, scene.run):
         return None
     return f"{reading.name(this)} was made after a failure that is on record"
 
