@@ -51,12 +51,16 @@ def undone_in_order(scene: Scene, this: Try) -> str | None:
 
 def _came_late(scene: Scene, late: str, step: str) -> bool:
     """Whether a step was started, by a process that knew no better, when the undo of another had
-    begun already: a Lease keeps such processes apart, here they meet.
+    begun already, or by another process than that which began the undo and could not know of it: a
+    Lease keeps such processes apart, here they meet.
     """
     tries = scene.cluster.tries
-    done = [at for at, t in enumerate(tries) if t.unit == ("do", late)]
-    undos = [at for at, t in enumerate(tries) if t.unit == ("undo", step)]
-    return bool(done and undos) and min(undos) < min(done)
+    done = [(at, t) for at, t in enumerate(tries) if t.unit == ("do", late)]
+    undos = [(at, t) for at, t in enumerate(tries) if t.unit == ("undo", step)]
+    if not (done and undos):
+        return False
+    (begun, of_step), (undone, of_undo) = done[0], undos[0]
+    return undone < begun or of_step.author is None or of_step.author is not of_undo.author
 
 
 def only_what_was_done_is_undone(scene: Scene, this: Try) -> str | None:
