@@ -90,8 +90,10 @@ def test_one_after_the_other_the_oldest_first(server: ApiServer, kubelet: Kubele
     kubelet.start(pod)
     kubelet.end(pod, {})
     assert verdict(server, first) == ("True", "Succeeded")
-    kubelet.perform(second, "one", {})
+    pod = kubelet.await_pod(second, "one")
     assert jobs(server, third) == []
+    kubelet.start(pod)
+    kubelet.end(pod, {})
     kubelet.perform(third, "one", {})
     assert verdict(server, third) == ("True", "Succeeded")
     await_value(lambda: leases(server, flow) == [], "nobody holds a place any more")

@@ -86,7 +86,13 @@ async def ended(api: Api, namespace: str, flow: str, **annotations: str) -> Raw:
         {"type": type_, "status": "True", "reason": "Succeeded", "lastTransitionTime": STAMP}
         for type_ in ("Succeeded", "Completed")
     ]
-    step = {"id": "one", "action": "act", "state": "Succeeded", "jobName": f"{name}-one"}
+    step = {
+        "id": "one",
+        "action": "act",
+        "state": "Succeeded",
+        "jobName": f"{name}-one",
+        "jobUID": "made-before",
+    }
     status = {"conditions": rows, "steps": [step], "completionTime": STAMP}
     operations = [{"op": "add", "path": "/status", "value": status}]
     return await api.json_patch(RUNS, namespace, name, operations, "status")

@@ -196,7 +196,9 @@ class Executor:
 
     async def _create_job(self, key: RunKey, effect: CreateJob, run: Run) -> JobFact | Refusal:
         try:
+            self._metrics.asked(key)
             found = await self._post_until_known(key, effect.manifest)
+            self._metrics.accepted(key)
         except Refused as error:
             _raise_if_gone(error)
             return Refusal(Reason.JOB_REJECTED, f"HTTP {error.code}: {error.message}")
