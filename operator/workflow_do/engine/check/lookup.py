@@ -148,7 +148,7 @@ class Lookup:
         if id_ in self._scope.ids:
             self._fail(
                 f"the step `{id_}` does not come before this one",
-                "use a step that is surely before, or move it up",
+                "add it to `needs` if it stands above, or move it up",
             )
             return
         known = ", ".join(f"`{name}`" for name in list(steps.fields)[:_MAX_NAMED])
