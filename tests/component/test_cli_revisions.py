@@ -78,6 +78,31 @@ def test_there_and_back_again(cluster: Cluster, server: ApiServer) -> None:
     assert "nothing to do" in again.stderr
 
 
+def test_what_only_undoes_belongs_to_a_revision_too(cluster: Cluster, server: ApiServer) -> None:
+    """An Action that no Workflow names, but another Action does."""
+    undo = {"image": "example.com/refund:1"}
+    charge = {"image": IMAGES[0], "compensate": {"action": "refund"}}
+    apply(server, "Action", "refund", undo)
+    apply(server, "Action", "pay", charge)
+    for flow in ("bill", "other"):
+        apply(server, "Workflow", flow, {"steps": [{"id": "one", "action": "pay"}]})
+    done = kubectl_workflow(cluster, "run", "bill", "--name", "b1")
+    assert done.returncode == 0, done.stderr
+    kubelet = Kubelet(str(server.kubeconfig), server.namespace)
+    kubelet.perform("b1", "one", {})
+    assert verdict(server, "b1") == ("True", "Succeeded")
+    history = kubectl_workflow(cluster, "history", "bill").stdout.splitlines()
+    assert history[1].startswith("1 (current)")
+    nothing = kubectl_workflow(cluster, "rollback", "bill", "--to", "1")
+    assert "nothing to do" in nothing.stderr
+
+    apply(server, "Action", "refund", {"image": "example.com/refund:2"})
+    shared = kubectl_workflow(cluster, "rollback", "bill", "--to", "1")
+    assert shared.returncode != 0
+    assert "refund (used by other)" in shared.stderr
+    assert server.get("act", "refund")["spec"]["image"] == "example.com/refund:2"
+
+
 def test_a_run_of_an_older_revision(cluster: Cluster, server: ApiServer) -> None:
     define(server, "example.com/charge:8", "one", "two")
     before, _ = run(cluster, server, "old-1")

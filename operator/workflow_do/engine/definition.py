@@ -36,6 +36,7 @@ from workflow_do.engine.references import (
 from workflow_do.engine.reserved import reserved_volume
 from workflow_do.engine.schemas import SchemaProblem, Validator, compile_schema
 from workflow_do.engine.sizes import stored_size
+from workflow_do.engine.uses import action_names, named_to_undo, used_names
 from workflow_do.engine.waitdef import WaitingDef, build_waits
 
 Raw = Mapping[str, Any]
@@ -106,33 +107,6 @@ class Definition:
         """The step with this id."""
         at = self.graph.places.get(id_)
         return self.steps[at] if at is not None else None
-
-
-def action_names(workflow_spec: Raw) -> frozenset[str]:
-    """The names of the Actions that a raw Workflow spec names; total, whatever it holds."""
-    steps = _mappings(workflow_spec.get("steps"))
-    finals = _mappings(workflow_spec.get("finally"))
-    undos = (s.get("compensate") for s in steps)
-    return _named_by([*steps, *finals, workflow_spec.get("onFailure"), *undos])
-
-
-def undo_names(workflow_spec: Raw, actions: Mapping[str, Raw]) -> frozenset[str]:
-    """The names of the Actions that the Actions of steps (raw specs by name) name to undo them.
-
-    Only where the step does not say otherwise. Total, whatever the specs hold.
-    """
-    steps = (s for s in _mappings(workflow_spec.get("steps")) if s.get("compensate") is None)
-    used = (actions.get(name) for name in _named_by(list(steps)))
-    return _named_by([spec.get("compensate") for spec in used if spec is not None])
-
-
-def _mappings(value: Any) -> list[Raw]:
-    return [v for v in value if isinstance(v, Mapping)] if isinstance(value, list) else []
-
-
-def _named_by(users: list[Any]) -> frozenset[str]:
-    found = (u.get("action") for u in users if isinstance(u, Mapping))
-    return frozenset(name for name in found if isinstance(name, str))
 
 
 def define(
@@ -210,7 +184,7 @@ class _Fault(Exception):
 
 def _actions(workflow_spec: Raw, actions: Mapping[str, Raw]) -> dict[str, ActionDef] | Problem:
     ready = {}
-    for name in sorted(action_names(workflow_spec) | undo_names(workflow_spec, actions)):
+    for name in sorted(used_names(workflow_spec, actions)):
         if name not in actions:
             undone = _undone_by(workflow_spec, actions, name)
             what = f", which undoes the Action {undone!r}" if undone is not None else ""
@@ -226,7 +200,7 @@ def _undone_by(workflow_spec: Raw, actions: Mapping[str, Raw], name: str) -> str
     """The Action of a step that is undone by that one, where only an Action names it."""
     if name in action_names(workflow_spec):
         return None
-    undone = (n for n in sorted(actions) if _named_by([actions[n].get("compensate")]) == {name})
+    undone = (n for n in sorted(actions) if named_to_undo(actions[n]) == {name})
     return next(undone, None)
 
 

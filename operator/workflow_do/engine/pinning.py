@@ -17,17 +17,11 @@ from workflow_do.api.conditions import ConditionType
 from workflow_do.api.housekeeping import HOUSEKEEPING_FIELDS
 from workflow_do.api.reasons import Reason
 from workflow_do.engine.check import check_workflow, errors, tell
-from workflow_do.engine.definition import (
-    Definition,
-    UnitDef,
-    action_names,
-    define,
-    parse_revision,
-    undo_names,
-)
+from workflow_do.engine.definition import Definition, UnitDef, define, parse_revision
 from workflow_do.engine.facts import Pinning, Raw, Run, spec_of
 from workflow_do.engine.identity import hash_of
 from workflow_do.engine.problem import Problem
+from workflow_do.engine.uses import used_names
 
 _HASH_CHARS: Final = 10
 _LIVE_FIELDS: Final = HOUSEKEEPING_FIELDS | {"suspend"}
@@ -99,10 +93,13 @@ def pin_named(run: Run, revision: Raw | None) -> Pinning | Problem:
 
 
 def content_of(workflow: Raw, actions: Mapping[str, Raw]) -> dict[str, Any]:
-    """What a revision freezes: the Workflow's spec, and the specs of its Actions that are there."""
+    """What a revision freezes: the Workflow's spec, and the specs of its Actions that are there.
+
+    `actions` may hold others besides.
+    """
     spec = {k: v for k, v in spec_of(workflow).items() if k not in _LIVE_FIELDS}
     specs = {name: spec_of(raw) for name, raw in actions.items()}
-    used = sorted((action_names(spec) | undo_names(spec, specs)) & actions.keys())
+    used = sorted(used_names(spec, specs) & actions.keys())
     return {
         "workflow": spec,
         "actions": {name: dict(specs[name]) for name in used},

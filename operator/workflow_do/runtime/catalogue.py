@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
-from workflow_do.engine.definition import action_names
 from workflow_do.engine.facts import spec_of
+from workflow_do.engine.uses import action_names, named_to_undo
 from workflow_do.runtime.api import version_of
 
 Raw = Mapping[str, Any]
@@ -105,10 +105,8 @@ def _uses(key: DefinitionKey, raw: Raw | None) -> frozenset[DefinitionKey]:
     """The Actions that a Workflow names, or that undo an Action."""
     if raw is None:
         return frozenset()
-    spec = spec_of(raw)
-    if key.kind is Kind.ACTION:
-        spec = {"onFailure": spec.get("compensate")}
-    used = action_names(spec)
+    named = action_names if key.kind is Kind.WORKFLOW else named_to_undo
+    used = named(spec_of(raw))
     return frozenset(DefinitionKey(Kind.ACTION, key.namespace, name) for name in used)
 
 

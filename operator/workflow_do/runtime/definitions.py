@@ -7,17 +7,15 @@ because watches of two kinds come in any order.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from workflow_do.api import conditions as cond
 from workflow_do.api.action import ActionStatus
 from workflow_do.api.base import dump
 from workflow_do.api.conditions import ConditionType
 from workflow_do.api.workflow import WorkflowStatus
-from workflow_do.engine.definition import action_names, undo_names
-from workflow_do.engine.facts import spec_of
 from workflow_do.engine.readiness import action_status, workflow_status
 from workflow_do.engine.transitions import Note
 from workflow_do.runtime import clock, logs
@@ -32,6 +30,7 @@ from workflow_do.runtime.api import (
 )
 from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, Raw
 from workflow_do.runtime.events import About, Recorder
+from workflow_do.runtime.used import find_used
 
 Status = ActionStatus | WorkflowStatus
 
@@ -66,17 +65,8 @@ class Definitions:
     async def _judge(self, key: DefinitionKey, raw: Raw) -> Status:
         if key.kind is Kind.ACTION:
             return action_status(raw, self._now())
-        spec = spec_of(raw)
-        actions = await self._actions(key.namespace, action_names(spec))
-        undo = undo_names(spec, {name: spec_of(action) for name, action in actions.items()})
-        actions |= await self._actions(key.namespace, undo - actions.keys())
+        actions = await find_used(raw, partial(self._action, key.namespace))
         return workflow_status(raw, actions, self._now())
-
-    async def _actions(self, namespace: str, names: frozenset[str]) -> dict[str, Raw]:
-        """Those of these Actions that are there, by name."""
-        used = sorted(names)
-        found = await asyncio.gather(*(self._action(namespace, name) for name in used))
-        return {n: a for n, a in zip(used, found, strict=True) if a is not None}
 
     async def _action(self, namespace: str, name: str) -> Raw | None:
         known = self._catalogue.get(DefinitionKey(Kind.ACTION, namespace, name))

@@ -20,8 +20,6 @@ from typing import Final
 from workflow_do.api import names
 from workflow_do.api.housekeeping import Housekeeping
 from workflow_do.engine import retention
-from workflow_do.engine.definition import action_names, undo_names
-from workflow_do.engine.facts import spec_of
 from workflow_do.engine.pinning import current_revision
 from workflow_do.engine.timestamps import stamp
 from workflow_do.runtime import clock, logs
@@ -41,6 +39,7 @@ from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, Raw
 from workflow_do.runtime.queue import Backoff, WorkQueue
 from workflow_do.runtime.revisions import Revisions
 from workflow_do.runtime.store import Record, RunKey, Store
+from workflow_do.runtime.used import find_used
 
 SETTLE_SECONDS: Final = 1.0
 """Between news and the look at it: a burst of ended runs is looked at once."""
@@ -186,18 +185,14 @@ class Housekeeper:
         limit = policy.revision_history_limit if workflow is not None else 0
         if not await self._revisions.more_than(key.namespace, key.name, limit):
             return True
-        current = {self._current(key, workflow)} if workflow is not None else set()
+        current = {await self._current(key, workflow)} if workflow is not None else set()
         return await self._revisions.prune(key.namespace, key.name, limit, current)
 
-    def _current(self, key: WorkflowKey, workflow: Raw) -> str:
-        spec = spec_of(workflow)
-        actions = self._actions(key.namespace, action_names(spec))
-        undo = undo_names(spec, {name: spec_of(raw) for name, raw in actions.items()})
-        return current_revision(workflow, actions | self._actions(key.namespace, undo))
+    async def _current(self, key: WorkflowKey, workflow: Raw) -> str:
+        async def known(name: str) -> Raw | None:
+            return self._catalogue.get(DefinitionKey(Kind.ACTION, key.namespace, name))
 
-    def _actions(self, namespace: str, used: frozenset[str]) -> dict[str, Raw]:
-        found = {n: self._catalogue.get(DefinitionKey(Kind.ACTION, namespace, n)) for n in used}
-        return {name: raw for name, raw in found.items() if raw is not None}
+        return current_revision(workflow, await find_used(workflow, known))
 
     def _doubt(self, key: RunKey) -> None:
         self._store.doubt(key)

@@ -12,13 +12,14 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from workflow_do.api import names
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import StepState
-from workflow_do.engine.definition import Definition, action_names, parse_revision, undo_names
-from workflow_do.engine.facts import Observed, Pinning, Run, has_begun, parse_run, spec_of
+from workflow_do.engine.definition import Definition, parse_revision
+from workflow_do.engine.facts import Observed, Pinning, Run, has_begun, parse_run
 from workflow_do.engine.ledger import of_status
 from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.pinning import pin, pin_named, pin_retry
@@ -43,6 +44,7 @@ from workflow_do.runtime.held import HeldData
 from workflow_do.runtime.past import find_past_job
 from workflow_do.runtime.protection import try_forgery
 from workflow_do.runtime.store import Record, RunKey, Store, key_of
+from workflow_do.runtime.used import find_used
 
 _LOG_LINES: Final = 60
 """Of the end of a log; more than 2 KiB of it are not kept."""
@@ -218,10 +220,7 @@ class Observer:
         workflow = await self._api.find(WORKFLOWS, run.namespace, run.spec.workflow_name)
         if workflow is None:
             return pin(run, None, {}, ())
-        spec = spec_of(workflow)
-        actions = await self._actions(run.namespace, action_names(spec))
-        undo = undo_names(spec, {name: spec_of(raw) for name, raw in actions.items()})
-        actions |= await self._actions(run.namespace, undo - actions.keys())
+        actions = await find_used(workflow, partial(self._api.find, ACTIONS, run.namespace))
         versions = (_version(workflow), *map(_version, actions.values()))
         known = self._pinned.get(versions)
         if known is not None and await self._find_revision(run.namespace, known.revision_name):
@@ -232,12 +231,6 @@ class Observer:
         if isinstance(pinned, Pinning):
             _keep(self._pinned, versions, pinned.definition)
         return pinned
-
-    async def _actions(self, namespace: str, names_: frozenset[str]) -> dict[str, dict[str, Any]]:
-        """Those of these Actions that are there, by name."""
-        used = sorted(names_)
-        found = await asyncio.gather(*(self._api.find(ACTIONS, namespace, n) for n in used))
-        return {n: raw for n, raw in zip(used, found, strict=True) if raw is not None}
 
     async def _to_be_retried(self, run: Run, original_name: str) -> Pinning | Problem:
         raw = await self._api.find(RUNS, run.namespace, original_name)

@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from workflow_do.api import names
-from workflow_do.engine.definition import action_names, parse_revision
+from workflow_do.engine.definition import parse_revision
 from workflow_do.engine.pinning import content_of, current_revision
 from workflow_do.engine.problem import Problem
+from workflow_do.engine.uses import used_names
 from workflow_do.sdk.client import ACTIONS, REVISIONS, WORKFLOWS, Client, Object, Selection
 from workflow_do.sdk.errors import Invalid, NotFound
 from workflow_do.sdk.run import parse_time
@@ -56,7 +57,6 @@ class History:
     revisions: tuple[Revision, ...]
     live: Revision | None
     live_workflow: Object | None = field(repr=False, default=None)
-    live_actions: Mapping[str, Object] = field(repr=False, default_factory=dict)
 
     @property
     def current(self) -> Revision | None:
@@ -96,12 +96,12 @@ def fetch_history(client: Client, namespace: str, workflow: str) -> History:
         if not revisions:
             raise
         return History(workflow, namespace, revisions, None)
-    actions = _actions(client, namespace, action_names(live.get("spec") or {}))
+    actions = _actions(client, namespace)
     content = content_of(live, actions)
     name = current_revision(live, actions)
     number = next((r.number for r in revisions if r.name == name), 0)
     now = Revision(name, number, None, content["workflow"], content["actions"])
-    return History(workflow, namespace, revisions, now, live, actions)
+    return History(workflow, namespace, revisions, now, live)
 
 
 def _parse(raw: Object) -> Revision:
@@ -116,11 +116,10 @@ def _parse(raw: Object) -> Revision:
     )
 
 
-def _actions(client: Client, namespace: str, wanted: frozenset[str]) -> dict[str, Object]:
-    """Those of the Actions that are there."""
+def _actions(client: Client, namespace: str) -> dict[str, Object]:
+    """All Actions by name."""
     items, _ = client.list_all(Selection(ACTIONS, namespace))
-    found = {item["metadata"]["name"]: item for item in items}
-    return {name: found[name] for name in sorted(wanted) if name in found}
+    return {item["metadata"]["name"]: item for item in items}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +142,8 @@ def plan_rollback(client: Client, history: History, to: Revision) -> list[Change
     usable = parse_revision(to.raw)
     if isinstance(usable, Problem):
         raise Invalid(f"revision {to.number} cannot be used any more: {usable.message}")
-    actions = _actions(client, history.namespace, frozenset(to.actions))
-    users = _users(client, history)
+    actions = _actions(client, history.namespace)
+    users = _users(client, history, {n: a.get("spec") or {} for n, a in actions.items()})
     changes = [
         Change(names.ACTION, name, spec, _version(actions.get(name)), users.get(name, ()))
         for name, spec in sorted(to.actions.items())
@@ -160,13 +159,16 @@ def plan_rollback(client: Client, history: History, to: Revision) -> list[Change
     return changes
 
 
-def _users(client: Client, history: History) -> dict[str, tuple[str, ...]]:
-    """By Action: the other Workflows that use it."""
+def _users(
+    client: Client, history: History, specs: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[str, ...]]:
+    """By Action: the other Workflows that use it, also to undo something. `specs`: all Actions."""
     found: dict[str, tuple[str, ...]] = {}
     items, _ = client.list_all(Selection(WORKFLOWS, history.namespace))
     for item in items:
         name = item["metadata"]["name"]
-        for action in action_names(item.get("spec") or {}) if name != history.workflow else ():
+        used = used_names(item.get("spec") or {}, specs)
+        for action in used if name != history.workflow else ():
             found[action] = (*found.get(action, ()), name)
     return found
 

@@ -28,11 +28,12 @@ from workflow_do.engine.check.shape import (
     nullable,
     record,
 )
-from workflow_do.engine.definition import action_names, define, define_action, undo_names
+from workflow_do.engine.definition import define, define_action
 from workflow_do.engine.expressions.places import nearest
 from workflow_do.engine.graph import Graph, GraphFault, build_graph
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.schemas import SchemaProblem, compile_schema
+from workflow_do.engine.uses import used_names
 
 Raw = Mapping[str, Any]
 
@@ -72,8 +73,7 @@ def check_workflow(
     elif graph.path.endswith("]"):  # of the ids it is told above
         findings.append(Finding(graph.path, Severity.ERROR, graph.message, graph.cure))
     if not errors(findings):
-        used = action_names(raw_spec) | undo_names(raw_spec, actions)
-        unseen = frozenset() if complete else used - actions.keys()
+        unseen = frozenset() if complete else used_names(raw_spec, actions) - actions.keys()
         stubs = {action: {"image": "not-known-here"} for action in unseen}
         findings += _backstop(define(name, raw_spec, {**stubs, **actions}))
     return tuple(findings)
@@ -140,7 +140,6 @@ class _Walk:
     """One walk over a Workflow, from what starts it to its handler."""
 
     def __init__(self, spec: WorkflowSpec, actions: Mapping[str, Raw], complete: bool) -> None:
-        self.unknown: set[str] = set()
         self._spec = spec
         self._actions = actions
         self._complete = complete
@@ -313,7 +312,6 @@ class _Walk:
         raw = self._actions.get(name)
         self._verbs[name] = None
         if raw is None:
-            self.unknown.add(name)
             if self._complete:
                 message = f"there is no Action `{name}`{nearest(name, self._actions)}"
                 self._found.append(Finding(path, Severity.ERROR, message, "apply it"))
