@@ -38,7 +38,7 @@ def render(unit: UnitDef, scope: Mapping[str, Json]) -> Rendered | Problem:
     """The unit's input; Problems: InvalidTemplate, InputInvalid, InputTooLarge."""
     value = ex.render(unit.input, scope)
     if isinstance(value, ex.TemplateFailure):
-        return _invalid(value)
+        return invalid(value)
     fault = unit.action.input.check(value, "input") if unit.action.input is not None else None
     if fault is not None:
         return Problem(Reason.INPUT_INVALID, fault)
@@ -78,9 +78,9 @@ def decide(unit: UnitDef, scope: Mapping[str, Json]) -> bool | Problem:
         return True
     value = ex.render(unit.when, scope)
     if isinstance(value, ex.TemplateFailure):
-        return _invalid(value)
+        return invalid(value)
     if not isinstance(value, bool):
-        message = f"when: it gives {_kind(value)}, not true or false; compare it with something"
+        message = f"when: it gives {ex.kind(value)}, not true or false; compare it with something"
         return Problem(Reason.INVALID_TEMPLATE, message)
     return value
 
@@ -89,9 +89,9 @@ def list_items(unit: UnitDef, scope: Mapping[str, Json]) -> list[Json] | Problem
     """The list of a forEach. Problems: InvalidTemplate, TooManyItems."""
     value = ex.render(unit.items, scope) if unit.items is not None else []
     if isinstance(value, ex.TemplateFailure):
-        return _invalid(value)
+        return invalid(value)
     if not isinstance(value, list | tuple):
-        message = f"forEach.items: it gives {_kind(value)}, not a list"
+        message = f"forEach.items: it gives {ex.kind(value)}, not a list"
         return Problem(Reason.INVALID_TEMPLATE, message)
     if len(value) > names.MAX_ITEMS:
         message = (
@@ -110,7 +110,7 @@ def render_outputs(
         return None
     value = ex.render(definition.outputs, _roots(definition, run, ledger.steps))
     if isinstance(value, ex.TemplateFailure):
-        return _invalid(value)
+        return invalid(value)
     return dict(value)
 
 
@@ -131,7 +131,8 @@ def scope(definition: Definition, unit: UnitDef, run: Run, ledger: Ledger) -> di
     return roots
 
 
-def _roots(definition: Definition, run: Run, seen: Iterable[StepStatus]) -> dict[str, Json]:
+def start_scope(definition: Definition, run: Run) -> dict[str, Json]:
+    """What is seen before the first step: what started the run, the run itself, its Workflow."""
     trigger = run.spec.trigger
     return {
         "trigger": {
@@ -142,8 +143,11 @@ def _roots(definition: Definition, run: Run, seen: Iterable[StepStatus]) -> dict
         },
         "run": {"name": run.name, "namespace": run.namespace, "uid": run.uid},
         "workflow": {"name": definition.workflow_name, "revision": definition.revision_name},
-        "steps": {s.id: _step(s) for s in seen},
     }
+
+
+def _roots(definition: Definition, run: Run, seen: Iterable[StepStatus]) -> dict[str, Json]:
+    return {**start_scope(definition, run), "steps": {s.id: _step(s) for s in seen}}
 
 
 def failure(definition: Definition, ledger: Ledger) -> dict[str, Json]:
@@ -217,15 +221,9 @@ def _output(record: StepStatus) -> Json:
     return record.output if record.state is StepState.SUCCEEDED else None
 
 
-def _invalid(failure: ex.TemplateFailure) -> Problem:
+def invalid(failure: ex.TemplateFailure) -> Problem:
+    """A template that could not be rendered, and where it stands: InvalidTemplate."""
     return Problem(Reason.INVALID_TEMPLATE, f"{failure.path}: {failure.message}")
-
-
-def _kind(value: Json) -> str:
-    if value is None:
-        return "null"
-    words = {bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
-    return words.get(type(value), "a number")
 
 
 def _render_env(action: ActionDef, value: Json) -> dict[str, str] | Problem:

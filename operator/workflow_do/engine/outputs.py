@@ -17,6 +17,7 @@ from workflow_do.api.names import (
     OUTPUT_MARK,
 )
 from workflow_do.api.reasons import Reason
+from workflow_do.engine import expressions as ex
 from workflow_do.engine.strictjson import NotStrictJson, read_json
 
 _BY_FILE: Final = "write one JSON object to the file that ACTION_OUTPUT names, and nothing else"
@@ -133,16 +134,9 @@ def _object(text: str, cure: str) -> Output:
     if isinstance(parsed, NotStrictJson):
         return _invalid(parsed.message, cure)
     if not isinstance(parsed.value, dict):
-        return _invalid(f"the output is {_kind(parsed.value)}, not a JSON object", cure)
+        return _invalid(f"the output is {ex.kind(parsed.value)}, not a JSON object", cure)
     return parsed.value
 
 
 def _invalid(message: str, cure: str) -> OutputProblem:
     return OutputProblem(Reason.OUTPUT_INVALID, f"{message}; {cure}")
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    names = {bool: "a boolean", str: "a string", list: "a list"}
-    return names.get(type(value), "a number")

@@ -9,10 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from workflow_do.api.base import Json
 from workflow_do.api.concurrency import ConcurrencyPolicy
 from workflow_do.api.reasons import Reason
-from workflow_do.engine import admission, limits, report
+from workflow_do.engine import admission, inputs, limits, report
 from workflow_do.engine import expressions as ex
 from workflow_do.engine.admission import Wish
 from workflow_do.engine.definition import Definition
@@ -59,9 +58,9 @@ def wish_of(run: Run, definition: Definition) -> Wish | Problem | None:
         return None
     if definition.concurrency_key is None:
         return Wish("", asked.policy, asked.max)
-    value = ex.render(definition.concurrency_key, _scope(run, definition))
+    value = ex.render(definition.concurrency_key, inputs.start_scope(definition, run))
     if isinstance(value, ex.TemplateFailure):
-        return Problem(Reason.INVALID_TEMPLATE, f"concurrency.key: {value.message}")
+        return inputs.invalid(value)
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         what = "an empty text" if value == "" else type(value).__name__
         message = f"concurrency.key: it must give a text or a whole number, not {what}"
@@ -70,17 +69,3 @@ def wish_of(run: Run, definition: Definition) -> Wish | Problem | None:
         message = f"concurrency.key: it is longer than {_KEY_CHARS} characters"
         return Problem(Reason.INVALID_TEMPLATE, message)
     return Wish(str(value), asked.policy, asked.max)
-
-
-def _scope(run: Run, definition: Definition) -> dict[str, Json]:
-    trigger = run.spec.trigger
-    return {
-        "trigger": {
-            "type": trigger.type,
-            "body": trigger.body,
-            "headers": trigger.headers or {},
-            "id": trigger.id,
-        },
-        "run": {"name": run.name, "namespace": run.namespace, "uid": run.uid},
-        "workflow": {"name": definition.workflow_name, "revision": definition.revision_name},
-    }

@@ -22,6 +22,7 @@ from workflow_do.engine import expressions as ex
 from workflow_do.engine.approvals import Poll, Tally, tally
 from workflow_do.engine.definition import UnitDef
 from workflow_do.engine.facts import Observed, parse_time
+from workflow_do.engine.inputs import invalid
 from workflow_do.engine.jobs import encode_input, hash_of_input
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import describe_span, stamp, stamp_after
@@ -67,7 +68,7 @@ def render(waits: WaitingDef, scope: Mapping[str, Json], now: datetime) -> Start
         return Start(until, None, hash_of_input({"seconds": seconds}))
     value = ex.render(waits.until, scope)
     if isinstance(value, ex.TemplateFailure):
-        return Problem(Reason.INVALID_TEMPLATE, f"{value.path}: {value.message}")
+        return invalid(value)
     time = parse_time(value)
     if time is None:
         return Problem(Reason.INVALID_TEMPLATE, NO_TIME)
@@ -155,7 +156,7 @@ def _asked(waits: ApprovalDef, scope: Mapping[str, Json]) -> str | Problem | Non
     """What is to be decided, as a text that fits into a message."""
     value = ex.render(waits.message, scope) if waits.message is not None else None
     if isinstance(value, ex.TemplateFailure):
-        return Problem(Reason.INVALID_TEMPLATE, f"{value.path}: {value.message}")
+        return invalid(value)
     text = value if isinstance(value, str) or value is None else encode_input(value)
     return text[:MAX_MESSAGE_CHARS] if text else None
 

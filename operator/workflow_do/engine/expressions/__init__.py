@@ -13,6 +13,7 @@ from workflow_do.engine.expressions.model import (
     Tree,
 )
 from workflow_do.engine.expressions.render import parse, references, render
+from workflow_do.engine.expressions.values import kind
 
 __all__ = [
     "Reference",
@@ -20,6 +21,7 @@ __all__ = [
     "TemplateFailure",
     "TemplateProblem",
     "Tree",
+    "kind",
     "parse",
     "references",
     "render",
