@@ -74,10 +74,19 @@ def _handler(run: Run, definition: Definition, ledger: Ledger) -> UnitDef | None
     undo = saga.next_undo(run, definition, ledger)
     if undo is not None:
         return undo
-    failed = ledger.first_failure() is not None
+    if limits.cancelled(run):
+        return _final(definition, ledger)
+    return _on_failure(definition, ledger) or _final(definition, ledger)
+
+
+def _on_failure(definition: Definition, ledger: Ledger) -> UnitDef | None:
+    """The handler, where a step has failed and it has not ended yet."""
     told = ledger.handler is not None and ledger.handler.state.terminal
-    if failed and not told and not limits.cancelled(run) and definition.handler is not None:
-        return definition.handler
+    return None if told or ledger.first_failure() is None else definition.handler
+
+
+def _final(definition: Definition, ledger: Ledger) -> UnitDef | None:
+    """The first of `finally` that has not ended."""
     ended = {f.id for f in ledger.finals if f.state.terminal}
     return next((f for f in definition.finals if f.unit.step not in ended), None)
 
@@ -92,13 +101,7 @@ def startable(run: Run, definition: Definition, ledger: Ledger) -> Iterator[Unit
         elif not definition.graph.needs[at] & ~over:
             yield from _units_of(unit, record)
     undo = saga.next_undo(run, definition, ledger)
-    if undo is not None:
-        yield undo
-    told = ledger.handler is not None and ledger.handler.state.terminal
-    if ledger.first_failure() is not None and definition.handler is not None and not told:
-        yield definition.handler
-    ended = {f.id for f in ledger.finals if f.state.terminal}
-    yield from [f for f in definition.finals if f.unit.step not in ended][:1]
+    yield from filter(None, [undo, _on_failure(definition, ledger), _final(definition, ledger)])
 
 
 def _units_of(unit: UnitDef, record: StepStatus) -> Iterator[UnitDef]:
@@ -167,15 +170,13 @@ class _Round:
             return
         if len(self._effects) >= _MOST_AT_ONCE:
             return
+        scope = self._scope(unit)
         if record.state is StepState.PENDING:
-            scope = self._scope(unit)
             if not self._may_begin(unit, record, scope):
                 return
             if unit.items is not None:
                 self._open_items(unit, record, scope)
                 return
-        else:
-            scope = self._scope(unit)
         if unit.items is not None:
             self._items(unit, record, scope)
         else:

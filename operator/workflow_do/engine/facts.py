@@ -138,6 +138,16 @@ class PodFact:
     orphan: bool = False
     unschedulable: str = ""
 
+    @property
+    def final(self) -> bool:
+        """Whether its phase never changes any more."""
+        return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def over(self) -> bool:
+        """Whether its program has ended; the phase tells a second after the container's state."""
+        return self.final or self.container.state == "terminated"
+
 
 @dataclass(frozen=True, slots=True)
 class ApprovalFact:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from workflow_do.api.run import UnitStatus
 from workflow_do.engine import ledger as books
 from workflow_do.engine import nodes
 from workflow_do.engine.definition import Definition, UnitDef
@@ -32,30 +33,26 @@ def late_jobs(
     observed: Observed, definition: Definition, ledger: Ledger, now: datetime
 ) -> Iterator[Late]:
     """The late Jobs that may still act. The ledger has taken in every Job that it could."""
+    newest = books.newest_jobs(ledger)
     for job in observed.jobs:
-        unit = books.identified(observed.run, job)
+        # Whose a Job is takes a hash to tell: of nearly all of them it need not be told.
+        unit = books.identified(observed.run, job) if job.uid not in newest else None
         known = books.unit_of(definition, unit) if unit is not None else None
-        if known is None or not _is_late(ledger, known, job):
+        record = ledger.find(unit) if unit is not None else None
+        if known is None or record is None:
             continue
         pod = newest_pod(job.uid, observed.pods)
         found = Late(job, pod, _over(known, pod))
-        if _may_act(ledger, known, found, now):
+        if _may_act(record, found, now):
             yield found
 
 
-def _is_late(ledger: Ledger, unit: UnitDef, job: JobFact) -> bool:
-    record = ledger.find(unit.unit)
-    return record is not None and job.uid != record.job_uid
-
-
-def _may_act(ledger: Ledger, unit: UnitDef, late: Late, now: datetime) -> bool:
-    job, pod, record = late.job, late.pod, ledger.find(unit.unit)
+def _may_act(record: UnitStatus, late: Late, now: datetime) -> bool:
+    job, pod = late.job, late.pod
     if pod is not None:
-        ended = pod.phase in ("Succeeded", "Failed") or pod.container.state == "terminated"
-        return not ended and (late.over is None or now < late.over)
+        return not pod.over and (late.over is None or now < late.over)
     # The Job of an earlier try may be without its Pod for a moment, before it counts it.
-    earlier = record is not None and job.try_ < record.tries
-    return not (earlier or job.finished or job.suspended or job.deleting)
+    return not (job.try_ < record.tries or job.finished or job.suspended or job.deleting)
 
 
 def _over(unit: UnitDef, pod: PodFact | None) -> datetime | None:

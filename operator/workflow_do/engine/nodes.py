@@ -26,7 +26,7 @@ def given_up(pod: PodFact) -> bool:
     refused the Pod; so a bound Pod of such a phase of which neither is told had none to ask. What
     was last seen of it may be long past: a container that waited then may have run since.
     """
-    over = pod.phase in ("Succeeded", "Failed") and pod.reason in ("", "NodeLost")
+    over = pod.final and pod.reason in ("", "NodeLost")
     return over and pod.bound and pod.container.state != "terminated"
 
 

@@ -40,7 +40,7 @@ def workflow_status(raw: Raw, actions: Mapping[str, Raw], now: datetime) -> Work
     old = _written(WorkflowStatus, raw)
     specs = {name: spec_of(action) for name, action in actions.items()}
     findings = check_workflow(_name(raw), spec_of(raw), specs)
-    reason = _reason(raw, specs)
+    reason = _reason(raw, specs) if errors(findings) else Reason.WORKFLOW_NOT_READY
     return old.model_copy(update=_ready(raw, old.conditions, findings, reason, now))
 
 

@@ -14,9 +14,10 @@ from workflow_do.engine.facts import JobFact, Observed, PodFact
 def stop(job: JobFact | None, pod: PodFact | None, *, stray: bool = False) -> tuple[Effect, ...]:
     """The effect that stops a try; none where it has ended or is being stopped already."""
     if pod is not None and (pod.bound or job is None):
-        over = pod.phase in ("Succeeded", "Failed") or pod.container.state == "terminated"
         expired = pod.deadline is not None and pod.deadline <= 1
-        return () if over or expired or pod.deletion is not None else (ExpirePod(pod.name, stray),)
+        return (
+            () if pod.over or expired or pod.deletion is not None else (ExpirePod(pod.name, stray),)
+        )
     if job is None or job.suspend or job.finished or job.deleting:
         return ()
     return (SuspendJob(job.name, stray),)
@@ -59,11 +60,7 @@ def anything_lives(observed: Observed) -> bool:
     pods = [p for p in observed.pods if p.job_uid in uids]
     served = {p.job_uid for p in pods}
     waiting = [j for j in mine if not (j.finished or j.suspended or j.deleting)]
-    return any(j.uid not in served for j in waiting) or not all(map(_has_ended, pods))
-
-
-def _has_ended(pod: PodFact) -> bool:
-    return pod.phase in ("Succeeded", "Failed") or pod.container.state == "terminated"
+    return any(j.uid not in served for j in waiting) or not all(p.over for p in pods)
 
 
 def _seconds(pod: PodFact) -> float:

@@ -186,7 +186,13 @@ def keep(
     if inline:
         return None
     place = place_of(observed.run, definition, given)
-    content = data.encode(given.output)
+    return _put(observed, place, data.encode(given.output))
+
+
+def _put(
+    observed: Observed, place: Place, content: bytes
+) -> OutputRef | StoreData | Refusal | Problem:
+    """By which effect data is stored; once that is done, where it is. Problem: NameConflict."""
     ref = data.reference(place, content)
     refusal = observed.refusals.get(ref.name)
     if refusal is not None:
@@ -212,17 +218,10 @@ def keep_input(
         return None
     given = Given(unit, 0, "", {})
     place = replace(place_of(observed.run, definition, given), use=data.Use.INPUT)
-    ref = data.reference(place, content)
-    refusal = observed.refusals.get(ref.name)
-    if refusal is not None:
-        return Problem(refusal.reason, refusal.message)
-    found = observed.held.get(ref.name)
-    if found is None:
-        return StoreData(ref.name, data.manifest(place, content))
-    if not data.is_ours(found, place) or not data.is_it(found, ref):
-        message = f"the ConfigMap {ref.name!r} is there, but it is not this run's"
-        return Problem(Reason.NAME_CONFLICT, message)
-    return ref.name
+    put = _put(observed, place, content)
+    if isinstance(put, Refusal):
+        return Problem(put.reason, put.message)
+    return put.name if isinstance(put, OutputRef) else put
 
 
 def _to_come(run: Run, definition: Definition) -> Iterator[UnitDef]:

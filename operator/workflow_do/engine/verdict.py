@@ -150,7 +150,7 @@ def _terminated(a: Attempt, pod: PodFact) -> Verdict:
 def _deadline_in_doubt(a: Attempt, pod: PodFact) -> bool:
     """Ended about when its deadline passed: only the phase tells whether it was that."""
     finished = pod.container.finished
-    if pod.phase in ("Succeeded", "Failed") or pod.started is None or finished is None:
+    if pod.final or pod.started is None or finished is None:
         return False
     limit = pod.started + timedelta(seconds=pod.deadline or a.action.spec.active_deadline_seconds)
     return finished >= limit - timedelta(seconds=1)
@@ -279,7 +279,7 @@ def _not_begun(a: Attempt, pod: PodFact) -> Verdict:
     """A Pod whose container has not begun. The kubelet never restarts it, so this is proof."""
     if nodes.given_up(pod):
         return _node_gone()
-    if pod.phase in ("Succeeded", "Failed"):
+    if pod.final:
         return _over_before_it_began(a, pod)
     lost = nodes.lost_at(pod)
     silent = lost is not None and a.now >= lost
