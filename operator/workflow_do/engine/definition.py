@@ -33,7 +33,7 @@ from workflow_do.engine.references import (
     step_check,
     undo_check,
 )
-from workflow_do.engine.reserved import reserved_volume
+from workflow_do.engine.reserved import reserved_variable, reserved_volume
 from workflow_do.engine.schemas import SchemaProblem, Validator, compile_schema
 from workflow_do.engine.sizes import stored_size
 from workflow_do.engine.uses import action_names, named_to_undo, used_names
@@ -352,7 +352,7 @@ def _env(spec: ActionSpec) -> dict[str, ex.Tree]:
     trees = {}
     for at, var in enumerate(spec.env or ()):
         path = f"env[{at}].value"
-        if var.name.startswith(("ACTION_", "WORKFLOW_")):
+        if reserved_variable(var.name):
             raise _Fault(f"env[{at}].name: {var.name!r} is reserved")
         if var.value is not None:
             trees[var.name] = _tree(var.value, path, env_check)

@@ -1,4 +1,4 @@
-"""Which volumes an Action must not have: the place where a large input is found is the operator's.
+"""What an Action must not have: variables that the operator sets, the place of a large input.
 
 Decides from the Action's spec alone.
 """
@@ -13,6 +13,11 @@ from workflow_do.api.names import INPUT_FOLDER, INPUT_VOLUME
 
 _FOLDERS: Final = (INPUT_FOLDER, INPUT_FOLDER.removeprefix("/var"))
 """/var/run is /run in most images."""
+
+
+def reserved_variable(name: str) -> bool:
+    """Whether the operator sets variables of such a name."""
+    return name.startswith(("ACTION_", "WORKFLOW_"))
 
 
 def reserved_volume(spec: ActionSpec) -> str | None:

@@ -10,6 +10,11 @@ def stamp(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def micro_stamp(time: datetime) -> str:
+    """The same as a MicroTime of the API; for people who look, never compared."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def stamp_after(time: datetime) -> str:
     """The first whole second that is not before `time`: a pause is never cut short."""
     return stamp(time + timedelta(microseconds=-time.microsecond % 1_000_000))

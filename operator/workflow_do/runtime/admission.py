@@ -10,21 +10,23 @@ asks, ends, or is gone.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from workflow_do.api import names
+from workflow_do.api.run import DesiredState
 from workflow_do.engine.admission import Candidate, Holder, Standing, Verdict, Wish, decide
 from workflow_do.engine.facts import Run, parse_status
 from workflow_do.engine.identity import hash_of
 from workflow_do.engine.report import completed
+from workflow_do.engine.timestamps import micro_stamp
 from workflow_do.runtime import clock, logs
-from workflow_do.runtime.api import RUNS, Api, ApiError, Conflict, NotFound, Unavailable
+from workflow_do.runtime.api import RUNS, Api, Conflict, NotFound, Unavailable
+from workflow_do.runtime.insist import insist
 from workflow_do.runtime.lease import LEASES
 from workflow_do.runtime.queue import Backoff, WorkQueue
 from workflow_do.runtime.store import RunKey, Store, key_of
@@ -33,7 +35,6 @@ Raw = dict[str, Any]
 
 _BACKOFF: Final = Backoff(first=0.1, last=30.0)
 _DIGEST_CHARS: Final = 16
-_CANCELLED: Final = "Cancelled"
 _log = logs.get("admission")
 
 
@@ -103,14 +104,8 @@ class Admissions:
 
     async def _first_look(self, caught_up: asyncio.Event) -> None:
         await caught_up.wait()
-        for failures in itertools.count(1):
-            try:
-                for namespace in self._namespaces:
-                    await self._find_leases(namespace)
-                return
-            except ApiError as error:
-                _log.warning("the places cannot be listed yet", error=str(error))
-                await asyncio.sleep(_BACKOFF.delay(failures, random.random()))
+        for namespace in self._namespaces:
+            await insist(partial(self._find_leases, namespace), _BACKOFF, "places")
 
     async def _find_leases(self, namespace: str | None) -> None:
         found = await self._api.list_all(LEASES, namespace, labels=names.LABEL_WORKFLOW)
@@ -228,7 +223,7 @@ class Admissions:
             },
             "spec": {
                 "holderIdentity": verdict.holders[0].name,
-                "acquireTime": self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                "acquireTime": micro_stamp(self._now()),
             },
         }
 
@@ -238,7 +233,10 @@ class Admissions:
         run = record.run if record is not None else None
         if isinstance(run, Run) and run.spec.desired_state.cancels:
             return
-        body = {"metadata": {"uid": holder.uid}, "spec": {"desiredState": _CANCELLED}}
+        body = {
+            "metadata": {"uid": holder.uid},
+            "spec": {"desiredState": DesiredState.CANCELLED.value},
+        }
         try:
             self._store.see_run(
                 await self._api.merge_patch(RUNS, group.namespace, holder.name, body)

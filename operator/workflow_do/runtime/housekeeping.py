@@ -9,8 +9,6 @@ names what it was decided about (uid, resourceVersion), so a repeated or a late 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +26,6 @@ from workflow_do.runtime.api import (
     RUNS,
     WORKFLOWS,
     Api,
-    ApiError,
     Conflict,
     NotFound,
     Refused,
@@ -36,6 +33,7 @@ from workflow_do.runtime.api import (
     is_name,
 )
 from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, Raw
+from workflow_do.runtime.insist import insist
 from workflow_do.runtime.queue import Backoff, WorkQueue
 from workflow_do.runtime.revisions import Revisions
 from workflow_do.runtime.store import Record, RunKey, Store
@@ -101,16 +99,9 @@ class Housekeeper:
 
     async def _first_look(self) -> None:
         """Also Workflows that are gone, with nothing left but revisions."""
-        for failures in itertools.count(1):
-            try:
-                owners = await self._revisions.first_look()
-            except ApiError as error:
-                _log.warning("the revisions cannot be listed yet", error=str(error))
-                await asyncio.sleep(_BACKOFF.delay(failures, random.random()))
-            else:
-                for namespace, workflow in owners:
-                    self.news(namespace, workflow)
-                return
+        owners = await insist(self._revisions.first_look, _BACKOFF, "revisions")
+        for namespace, workflow in owners:
+            self.news(namespace, workflow)
 
     async def _pass(self, key: WorkflowKey) -> None:
         workflow = await self._workflow(key)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+from workflow_do.engine.timestamps import micro_stamp
 from workflow_do.runtime import clock, logs
 from workflow_do.runtime.api import (
     Api,
@@ -184,7 +185,7 @@ class Lease:
         version, sent = self._version, self._steady()
         self._version = None  # unknown until the answer is there
         try:
-            self._hold(await self._patch(version, {"renewTime": _micro(self._now())}), sent)
+            self._hold(await self._patch(version, {"renewTime": micro_stamp(self._now())}), sent)
         except Conflict:
             # Our own renewal of before, of which the answer was lost, or a hand; or another holder.
             await self._find_again()
@@ -216,7 +217,7 @@ class Lease:
 
     def _claim(self, old: Raw) -> Raw:
         """The spec with this process as holder."""
-        time = _micro(self._now())
+        time = micro_stamp(self._now())
         transitions = int(old.get("leaseTransitions") or 0) + 1 if old else 0
         return {
             "holderIdentity": self.identity,
@@ -271,11 +272,6 @@ def _spec(raw: Raw) -> Raw:
 
 def _version(raw: Raw) -> str:
     return str(raw["metadata"]["resourceVersion"])
-
-
-def _micro(time: datetime) -> str:
-    """A MicroTime of the API; for people who look, never compared."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _words(error: Exception) -> str:

@@ -37,7 +37,7 @@ def ask(
         return run, False
     _require_live(run, wanted)
     if run.desired_state in _CANCELS:
-        raise _wrong(run, _cancelled_before(run, wanted))
+        raise wrong(run, _cancelled_before(run, wanted))
     patch = {"metadata": {"uid": run.uid}, "spec": {"desiredState": str(wanted)}}
     try:
         asked = parse_run(client.merge(RUNS, namespace, name, patch))
@@ -65,7 +65,7 @@ def _cancelled_before(run: Run, wanted: DesiredState) -> str:
 def _require_live(run: Run, wanted: DesiredState) -> None:
     if run.completed:
         how = "with success" if run.succeeded else f"as {run.reason}"
-        raise _wrong(run, f"has ended {how}: it cannot be {_DONE[wanted]} any more")
+        raise wrong(run, f"has ended {how}: it cannot be {_DONE[wanted]} any more")
 
 
 def retry_run(
@@ -86,7 +86,7 @@ def retry_run(
     original = _the_run(client, namespace, name, uid)
     fault = why_no_retry(original)
     if fault is not None:
-        raise _wrong(original, fault + _by_whom(client, original))
+        raise wrong(original, fault + _by_whom(client, original))
     _require_revision(client, original, revision)
     manifest = retry_manifest(original, name=new_name, revision=revision)
     return original, parse_run(client.create(RUNS, namespace, manifest))
@@ -154,7 +154,7 @@ def _require_revision(client: Client, original: Run, revision: str | None) -> No
     except NotFound:
         if needed == own:
             gone = f"cannot be retried: its revision {own} is gone; start another run"
-            raise _wrong(original, gone) from None
+            raise wrong(original, gone) from None
         raise NotFound(
             f'no WorkflowRevision "{needed}" in namespace {original.namespace}; see: kubectl get '
             f"{names.REVISION.plural}.{names.GROUP} -n {original.namespace}"
@@ -176,5 +176,6 @@ def _by_whom(client: Client, original: Run) -> str:
     return f", by {found[0]}: look at that run, and retry it if it failed too"
 
 
-def _wrong(run: Run, fault: str) -> WrongState:
+def wrong(run: Run, fault: str) -> WrongState:
+    """What to raise where something does not fit the state of a run."""
     return WrongState(f"run {run.name} in namespace {run.namespace} {fault}")

@@ -14,7 +14,8 @@ from typing import Any, Final
 from workflow_do.api import names
 from workflow_do.api.approval import Decision
 from workflow_do.sdk.client import APPROVALS, RUNS, Client
-from workflow_do.sdk.errors import NotFound, WrongState
+from workflow_do.sdk.control import wrong
+from workflow_do.sdk.errors import NotFound
 from workflow_do.sdk.run import Run, Unit, parse_run
 
 _NAME_ROOM: Final = names.MAX_NAME_CHARS - 5 - 1
@@ -45,7 +46,7 @@ def decide(
     unit = _waiting(run, said.step)
     me = client.whoami()
     if me in unit.approved_by:
-        raise _wrong(run, f"step {unit.id} has your approval ({me}) already")
+        raise wrong(run, f"step {unit.id} has your approval ({me}) already")
     client.create(APPROVALS, namespace, approval_manifest(run, unit.id, me, said))
     return unit
 
@@ -83,19 +84,15 @@ def _waiting(run: Run, step: str | None) -> Unit:
     if step is not None and step in waiting:
         return waiting[step]
     if step is not None and step not in run.steps and run.steps:
-        raise _wrong(run, f"has no step {step!r}")
+        raise wrong(run, f"has no step {step!r}")
     if step is not None:
-        raise _wrong(run, f"does not wait for approval at step {step}" + _instead(waiting))
+        raise wrong(run, f"does not wait for approval at step {step}" + _instead(waiting))
     if len(waiting) == 1:
         return next(iter(waiting.values()))
     if not waiting:
-        raise _wrong(run, "has ended" if run.completed else "does not wait for approval")
-    raise _wrong(run, "waits for approval at several steps: name one of " + ", ".join(waiting))
+        raise wrong(run, "has ended" if run.completed else "does not wait for approval")
+    raise wrong(run, "waits for approval at several steps: name one of " + ", ".join(waiting))
 
 
 def _instead(waiting: Mapping[str, Unit]) -> str:
     return f", but at {', '.join(waiting)}" if waiting else ""
-
-
-def _wrong(run: Run, fault: str) -> WrongState:
-    return WrongState(f"run {run.name} in namespace {run.namespace} {fault}")

@@ -32,6 +32,7 @@ from workflow_do.engine.definition import define, define_action
 from workflow_do.engine.expressions.places import nearest
 from workflow_do.engine.graph import Graph, GraphFault, build_graph
 from workflow_do.engine.problem import Problem
+from workflow_do.engine.reserved import reserved_variable
 from workflow_do.engine.schemas import SchemaProblem, compile_schema
 from workflow_do.engine.uses import used_names
 
@@ -112,7 +113,7 @@ def _schema(schema: Raw | None, path: str) -> tuple[Shape, list[Finding]]:
 
 def _env(spec: ActionSpec, taken: Shape) -> Iterator[Finding]:
     for at, var in enumerate(spec.env or ()):
-        if var.name.startswith(("ACTION_", "WORKFLOW_")):
+        if reserved_variable(var.name):
             message = f"`{var.name}` is reserved: the operator sets such names"
             yield Finding(f"env[{at}].name", Severity.ERROR, message, "choose another")
         if var.value is not None:
