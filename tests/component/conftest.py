@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from component.server import COLD_BUILD_SECONDS, ROOT, ApiServer, program, running
+from support.kubelet import Kubelet
+from support.operator import OperatorProcess, noise, operating
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,6 +44,20 @@ def server(api_server: ApiServer) -> Iterator[ApiServer]:
     api_server.kubectl("create", "namespace", name)
     yield api_server.within(name)
     api_server.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def operator(server: ApiServer, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """A running operator of the module's namespace. It must make no noise."""
+    with operating(server.kubeconfig, server.namespace, tmp_path / "operator.log") as process:
+        yield process
+    assert noise(process) == []
+
+
+@pytest.fixture
+def kubelet(server: ApiServer) -> Kubelet:
+    """Plays the nodes for the module's namespace."""
+    return Kubelet(str(server.kubeconfig), server.namespace)
 
 
 @pytest.fixture(scope="session")

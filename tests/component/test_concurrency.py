@@ -6,16 +6,14 @@ import asyncio
 import itertools
 import json
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from component.server import ApiServer
-from component.test_runtime import API, apply, condition, jobs, noise, verdict
+from component.test_runtime import API, apply, condition, jobs, verdict
 from support.kubelet import Kubelet, await_value
-from support.operator import OperatorProcess, operating
+from support.operator import OperatorProcess
 from workflow_do.api.concurrency import ConcurrencyPolicy
 from workflow_do.engine.admission import Wish
 from workflow_do.engine.facts import Run, parse_run
@@ -26,18 +24,6 @@ from workflow_do.runtime.store import Store
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(120)]
 _numbers = itertools.count(1)
-
-
-@pytest.fixture
-def operator(server: ApiServer, tmp_path: Path) -> Iterator[OperatorProcess]:
-    with operating(server.kubeconfig, server.namespace, tmp_path / "operator.log") as process:
-        yield process
-    assert noise(process) == []
-
-
-@pytest.fixture
-def kubelet(server: ApiServer) -> Kubelet:
-    return Kubelet(str(server.kubeconfig), server.namespace)
 
 
 def define(server: ApiServer, **concurrency: Any) -> str:
@@ -76,6 +62,16 @@ def leases(server: ApiServer, flow: str) -> list[dict[str, Any]]:
     return found
 
 
+def one_after_the_other(server: ApiServer, kubelet: Kubelet, first: str, second: str) -> None:
+    """The second has no Job before the first has ended."""
+    pod = kubelet.await_pod(first, "one")
+    assert jobs(server, second) == []
+    kubelet.start(pod)
+    kubelet.end(pod, {})
+    kubelet.perform(second, "one", {})
+    assert verdict(server, second) == ("True", "Succeeded")
+
+
 @pytest.mark.usefixtures("operator")
 def test_one_after_the_other_the_oldest_first(server: ApiServer, kubelet: Kubelet) -> None:
     flow = define(server)
@@ -90,12 +86,7 @@ def test_one_after_the_other_the_oldest_first(server: ApiServer, kubelet: Kubele
     kubelet.start(pod)
     kubelet.end(pod, {})
     assert verdict(server, first) == ("True", "Succeeded")
-    pod = kubelet.await_pod(second, "one")
-    assert jobs(server, third) == []
-    kubelet.start(pod)
-    kubelet.end(pod, {})
-    kubelet.perform(third, "one", {})
-    assert verdict(server, third) == ("True", "Succeeded")
+    one_after_the_other(server, kubelet, second, third)
     await_value(lambda: leases(server, flow) == [], "nobody holds a place any more")
 
 
@@ -175,12 +166,7 @@ def test_killed_or_without_its_lease_a_holder_keeps_its_place(
     assert jobs(server, second) == []
     kubelet.start(pod)
     kubelet.end(pod, {})
-    pod = kubelet.await_pod(second, "one")
-    assert jobs(server, third) == []
-    kubelet.start(pod)
-    kubelet.end(pod, {})
-    kubelet.perform(third, "one", {})
-    assert verdict(server, third) == ("True", "Succeeded")
+    one_after_the_other(server, kubelet, second, third)
 
 
 def test_two_operators_that_decide_at_once_give_no_place_twice(server: ApiServer) -> None:

@@ -25,11 +25,6 @@ def operator(server: ApiServer, tmp_path: Path) -> Iterator[OperatorProcess]:
         yield process
 
 
-@pytest.fixture
-def kubelet(server: ApiServer) -> Kubelet:
-    return Kubelet(str(server.kubeconfig), server.namespace)
-
-
 def make(server: ApiServer, kind: str, name: str, spec: dict[str, Any]) -> None:
     body = {"apiVersion": API, "kind": kind, "metadata": {"name": name}, "spec": spec}
     server.kubectl("create", "-f", "-", input=body)

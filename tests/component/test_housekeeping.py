@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import itertools
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from component.server import ApiServer
-from component.test_runtime import apply, jobs, noise, start, verdict
+from component.test_runtime import apply, jobs, start, verdict
 from support.kubelet import Kubelet, await_value
-from support.operator import OperatorProcess, operating
+from support.operator import OperatorProcess
 from workflow_do.api import names
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(120)]
 _numbers = itertools.count(1)
 SOON = 8.0
 """Seconds within which something that is due must have happened."""
-
-
-@pytest.fixture
-def operator(server: ApiServer, tmp_path: Path) -> Iterator[OperatorProcess]:
-    with operating(server.kubeconfig, server.namespace, tmp_path / "operator.log") as process:
-        yield process
-    assert noise(process) == []
-
-
-@pytest.fixture
-def kubelet(server: ApiServer) -> Kubelet:
-    return Kubelet(str(server.kubeconfig), server.namespace)
 
 
 @pytest.fixture

@@ -67,11 +67,6 @@ def pair(server: ApiServer, tmp_path: Path) -> Iterator[Pair]:
         made.close()
 
 
-@pytest.fixture
-def kubelet(server: ApiServer) -> Kubelet:
-    return Kubelet(str(server.kubeconfig), server.namespace)
-
-
 def test_the_other_stands_by_and_says_who_leads(pair: Pair) -> None:
     assert pair.leader.ask("readyz") == "leading\n"
     assert pair.lease()["holderIdentity"].startswith("first_")

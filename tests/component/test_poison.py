@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from component.player import Cluster
 from component.program import kubectl_workflow
 from component.server import ROOT, ApiServer
-from component.test_runtime import apply, jobs, noise, start, verdict
+from component.test_runtime import apply, jobs, start, verdict
 from support.kubelet import Kubelet, await_value
 from support.operator import OperatorProcess, operating
 from support.plane import control_plane
@@ -39,18 +38,6 @@ def test_spoiled_objects_of_all_kinds_do_no_harm(tmp_path: Path) -> None:
     assert max(found.seconds) < 15
     assert found.restless == {}, "nothing is written over and over again"
     assert found.memory < 250
-
-
-@pytest.fixture
-def operator(server: ApiServer, tmp_path: Path) -> Iterator[OperatorProcess]:
-    with operating(server.kubeconfig, server.namespace, tmp_path / "operator.log") as process:
-        yield process
-    assert noise(process) == []
-
-
-@pytest.fixture
-def kubelet(server: ApiServer) -> Kubelet:
-    return Kubelet(str(server.kubeconfig), server.namespace)
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from component.server import ApiServer
-from component.test_runtime import apply, condition, noise, start, verdict
+from component.test_runtime import apply, condition, start, verdict
 from support.audit import jobs_created
 from support.kubelet import Kubelet, await_value
-from support.operator import OperatorProcess, operating
+from support.operator import OperatorProcess, noise, operating
 from support.plane import Plane, control_plane
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(180)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,32 +13,13 @@ import pytest
 
 from component.server import ApiServer
 from support.kubelet import Kubelet, await_value
-from support.operator import OperatorProcess, operating
+from support.operator import OperatorProcess, noise, operating
 from workflow_do.engine.identity import Role, Unit, job_name
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(90)]
 API = "workflow.do/v1alpha1"
 STORY = {"Started", "Succeeded"}
 _numbers = itertools.count(1)
-
-
-@pytest.fixture
-def operator(server: ApiServer, tmp_path: Path) -> Iterator[OperatorProcess]:
-    """A running operator of the module's namespace. It must make no noise."""
-    with operating(server.kubeconfig, server.namespace, tmp_path / "operator.log") as process:
-        yield process
-    assert noise(process) == []
-
-
-def noise(process: OperatorProcess) -> list[str]:
-    """What it has logged but information; the API server's first moments with a new CRD aside."""
-    lines = process.text().splitlines()
-    return [li for li in lines if '"info"' not in li and "storage is (re)initializing" not in li]
-
-
-@pytest.fixture
-def kubelet(server: ApiServer) -> Kubelet:
-    return Kubelet(str(server.kubeconfig), server.namespace)
 
 
 def apply(server: ApiServer, kind: str, name: str, spec: dict[str, Any]) -> Any:

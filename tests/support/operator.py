@@ -148,6 +148,12 @@ def operating(
         process.close()
 
 
+def noise(process: OperatorProcess) -> list[str]:
+    """What it has logged but information; the API server's first moments with a new CRD aside."""
+    lines = process.text().splitlines()
+    return [li for li in lines if '"info"' not in li and "storage is (re)initializing" not in li]
+
+
 def free_port() -> int:
     """A TCP port of this machine that nothing listens on now."""
     with socket.socket() as probe:
