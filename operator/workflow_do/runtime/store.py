@@ -97,6 +97,15 @@ class Record:
         return isinstance(self.run, Run) and awaits_approval(self.run.status)
 
 
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What is kept of an approval, whatever becomes of the run (its uid) that it is about."""
+
+    namespace: str
+    version: int
+    run: str
+
+
 class Store:
     """The records of all runs by uid. Each `see_…` gives the run's key where there is news.
 
@@ -116,7 +125,7 @@ class Store:
         self._records: dict[str, Record] = {}
         self._workflows: dict[tuple[str, str], dict[str, Record]] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
-        self._approvals: dict[str, tuple[str, int]] = {}
+        self._approvals: dict[str, _Decision] = {}
         self.pruning: set[tuple[str, str]] = set()
 
     def __iter__(self) -> Iterator[Record]:
@@ -191,18 +200,18 @@ class Store:
     def forget_approval(self, uid: str) -> RunKey | None:
         """A decision is gone: one that was written down before counts all the same."""
         self._bury(uid)
-        self._approvals.pop(uid, None)
-        for record in self._records.values():
-            if record.approvals.pop(uid, None) is not None:
-                return record.key
-        return None
+        known = self._approvals.pop(uid, None)
+        record = self._records.get(known.run) if known is not None else None
+        if record is None or record.approvals.pop(uid, None) is None:
+            return None
+        return record.key
 
     def approval_versions(self, namespace: str | None) -> dict[str, int]:
         """The resourceVersions of all decisions by uid; of one namespace, or (None) of all."""
         return {
-            uid: version
-            for uid, (where, version) in self._approvals.items()
-            if namespace in (None, where)
+            uid: known.version
+            for uid, known in self._approvals.items()
+            if namespace in (None, known.namespace)
         }
 
     def see_approvals(self, record: Record, approvals: Listing) -> None:
@@ -311,15 +320,15 @@ class Store:
     def _is_newer(self, approval: Raw) -> bool:
         """Whether this state of it was not seen yet; it is from now on."""
         uid, version = _uid(approval), version_of(approval)
-        if version <= self._approvals.get(uid, ("", 0))[1]:
+        known = self._approvals.get(uid)
+        if known is not None and version <= known.version:
             return False
-        self._approvals[uid] = (sys.intern(str(approval["metadata"].get("namespace"))), version)
+        namespace = sys.intern(str(approval["metadata"].get("namespace")))
+        self._approvals[uid] = _Decision(namespace, version, _run_uid(approval))
         return True
 
     def _run_of(self, approval: Raw) -> Record | None:
-        spec = approval.get("spec")
-        uid = spec.get("runUID") if isinstance(spec, Mapping) else None
-        record = self._records.get(uid) if isinstance(uid, str) else None
+        record = self._records.get(_run_uid(approval))
         same = record is not None and record.key.namespace == approval["metadata"].get("namespace")
         return record if same else None
 
@@ -353,6 +362,13 @@ def _final_status(run: Run | Problem | None, raw: Raw) -> RunStatus | None:
     if status is None or not completed(status):
         return None
     return status if not isinstance(run, Run) or run.finished else None
+
+
+def _run_uid(approval: Raw) -> str:
+    """The uid of the run that an approval names; empty where it names none."""
+    spec = approval.get("spec")
+    uid = spec.get("runUID") if isinstance(spec, Mapping) else None
+    return uid if isinstance(uid, str) else ""
 
 
 def _has_ended(pod: PodFact) -> bool:
