@@ -1,7 +1,7 @@
 """`make bench`: what the operator adds to bare Jobs. The last line is one JSON object.
 
     --quick        three minutes: few and small measurements, for working on the operator
-    --parts a,b    only these: idle, chain, burst, simulated, live, curve, lengths
+    --parts a,b    only these: idle, plan, chain, burst, simulated, live, curve, lengths
     --keep         leave the cluster, for the next time
     --out FILE     where all that was measured goes (build/bench.json)
 

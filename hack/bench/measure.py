@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Final
 
-from hack.bench import audit, figures
+from hack.bench import audit, figures, planning
 from hack.bench.figures import Pair
 from hack.bench.site import Site
 
@@ -79,10 +79,13 @@ class Sample:
 
 @dataclass
 class Record:
-    """Everything that was measured; `memory` is in MiB, `about` tells where and when."""
+    """Everything that was measured; `memory` is in MiB, `plans` in milliseconds by the shape of the
+    run, `about` tells where and when.
+    """
 
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
+    plans: dict[str, float] = field(default_factory=dict)
     about: dict[str, str] = field(default_factory=dict)
 
     def add(self, part: str, *samples: Sample) -> None:
@@ -101,13 +104,14 @@ class Record:
     def raw(self) -> dict[str, Any]:
         """As JSON keeps it."""
         samples = {part: [asdict(s) for s in rows] for part, rows in self.samples.items()}
-        return {"about": self.about, "memory": self.memory, "samples": samples}
+        told = {"about": self.about, "memory": self.memory, "plans": self.plans}
+        return {**told, "samples": samples}
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Record:
         """What `raw` gave."""
         samples = {part: [Sample(**s) for s in rows] for part, rows in raw["samples"].items()}
-        return cls(samples, dict(raw["memory"]), dict(raw["about"]))
+        return cls(samples, dict(raw["memory"]), dict(raw["plans"]), dict(raw["about"]))
 
 
 class Measurer:
@@ -131,6 +135,12 @@ class Measurer:
         """Memory before anything has run."""
         self.record.memory["idle"] = self._operator.memory()
         self._tell(f"idle: {self.record.memory['idle']:.0f} MiB")
+
+    def plan(self) -> None:
+        """How long the engine takes over a run of 500 steps, by its shape."""
+        self.record.plans = planning.measure()
+        slowest = max(self.record.plans.items(), key=lambda row: row[1])
+        self._tell(f"one plan over {planning.STEPS} steps, slowest: {slowest[1]} ms ({slowest[0]})")
 
     def chain(self) -> None:
         """One run on the real node: latency. And a longer one, for what a step alone writes."""
@@ -225,6 +235,7 @@ def _line(part: str, s: Sample) -> str:
 
 PARTS: Final[dict[str, Callable[[Measurer], None]]] = {
     "idle": Measurer.idle,
+    "plan": Measurer.plan,
     "chain": Measurer.chain,
     "burst": Measurer.burst,
     "simulated": Measurer.simulated,

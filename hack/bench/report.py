@@ -34,6 +34,7 @@ def main(words: Sequence[str]) -> int:
         "performance.md": {
             "figures": table(record),
             "pairs": pairs(record),
+            "plans": plans(record),
             "where": where(record),
         },
         "sizing.md": {"curves": curves(record), "lengths": lengths(record), "where": where(record)},
@@ -95,6 +96,13 @@ def pairs(record: Record) -> str:
         times = [sorted(getattr(p, way) for p in both)[len(both) // 2] for way in ("bare", "ours")]
         ratio = f"{figures.median_ratio(both):.3f} ({low:.3f} to {high:.3f})"
         rows.append(f"| {name} | {times[0]:.2f} s | {times[1]:.2f} s | {ratio} |")
+    return "\n".join(rows)
+
+
+def plans(record: Record) -> str:
+    """How long one decision takes, by the shape of the run."""
+    rows = ["| a run of 500 steps | one decision |", "| --- | ---: |"]
+    rows += [f"| {shape} | {spent:.1f} ms |" for shape, spent in record.plans.items()]
     return "\n".join(rows)
 
 

@@ -96,6 +96,8 @@ FIGURES: Final = (
            lambda record: _gap(record, "runs", 0.99)),
     Figure("writes_per_step", "writes for each further step of a chain", "", 2.1, 2.1,
            lambda record: _writes(record)[0]),
+    Figure("plan_500_ms", "one decision over a run of 500 steps, the slowest shape", "ms", 10, 10,
+           lambda record: max(record.plans.values(), default=math.nan)),
     Figure("writes_per_run", "writes of a run beside its steps'", "", 6, 6,
            lambda record: _writes(record)[1]),
 )  # fmt: skip

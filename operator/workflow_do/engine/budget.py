@@ -13,8 +13,10 @@ Decides nothing about the run, but that a step without room for its record canno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
-from typing import Final, TypeVar
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from functools import cache
+from operator import itemgetter
+from typing import Any, Final, TypeVar, get_args
 
 from workflow_do.api import names
 from workflow_do.api.base import dump
@@ -148,8 +150,8 @@ def _joined(step: LoneStatus, undo: LoneStatus | None) -> LoneStatus:
 
 
 def _fit_records(records: tuple[LoneStatus, ...]) -> tuple[LoneStatus, ...]:
-    records = tuple(map(_trim, records))
-    texts = [size for record in records for size in _text_sizes(record)]
+    records = tuple(record if _is_short(record) else _trim(record) for record in records)
+    texts = [s for record in records if not _is_short(record) for s in _text_sizes(record)]
     if sum(map(_most, records)) + sum(texts) <= RECORDS_BYTES:
         return records
     spare = RECORDS_BYTES - sum(map(_lean, records))
@@ -159,6 +161,13 @@ def _fit_records(records: tuple[LoneStatus, ...]) -> tuple[LoneStatus, ...]:
             level = _level(texts, spare)
             records = tuple(_cut_all(record, dict.fromkeys(_TEXTS, level)) for record in records)
     return records
+
+
+def _is_short(record: LoneStatus) -> bool:
+    """Whether there is nothing in it that could be cut; so it is with nearly all."""
+    fields = record.__dict__
+    texts = fields["message"] is None and fields["logs_tail"] is None
+    return texts and not fields.get("items") and len(fields["image_id"] or "") <= _IMAGE_CHARS
 
 
 def _trim(record: LoneStatus) -> LoneStatus:
@@ -239,10 +248,26 @@ def _reserved(
 
 def _most(record: LoneStatus) -> int:
     """A quick upper bound of the record without output and texts: all else is plain ASCII."""
-    fields = record.__dict__
-    strings = sum([len(value) for value in fields.values() if isinstance(value, str)])
-    texts = sum([len(fields[text]) for text in _TEXTS if fields.get(text)])
-    return _KEYS_BYTES + strings - texts + _items(record) + _votes(record)
+    strings = sum(map(len, filter(None, _strings_of(type(record))(record.__dict__))))
+    return _KEYS_BYTES + strings + _items(record) + _votes(record)
+
+
+@cache
+def _strings_of(
+    kind: type[LoneStatus],
+) -> Callable[[Mapping[str, Any]], tuple[str | None, ...]]:
+    """What takes all strings, but for the texts, out of the fields of such a record."""
+    found = [
+        name
+        for name, told in kind.model_fields.items()
+        if name not in _TEXTS
+        and any(map(_is_string, get_args(told.annotation) or [told.annotation]))
+    ]
+    return itemgetter(*found)
+
+
+def _is_string(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, str)
 
 
 def _lean(record: LoneStatus) -> int:

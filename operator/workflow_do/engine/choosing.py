@@ -32,6 +32,7 @@ from workflow_do.engine.timestamps import earliest, stamp
 _MOST_AT_ONCE: Final = 50
 """So many Jobs are asked for by one plan at most; the next plan goes on."""
 _WAITING: Final = (StepState.PENDING, StepState.RETRYING)
+_LIVE: Final = frozenset(state for state in StepState if not state.terminal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +140,13 @@ class _Round:
 
     def steps(self) -> Choice:
         """Every step that waits for nothing any more; the pass ends at the first that fails."""
-        over = 0
+        over, needs = 0, self._definition.graph.needs
         for at, unit in enumerate(self._definition.steps):
-            if not (
-                self._ledger.steps[at].state.terminal or self._definition.graph.needs[at] & ~over
-            ):
+            if self._ledger.steps[at].state in _LIVE and not needs[at] & ~over:
                 self._step(unit, self._ledger.steps[at])
                 if self._ledger is not self._before and self._ledger.first_failure() is not None:
                     break
-            if self._ledger.steps[at].state.terminal:
+            if self._ledger.steps[at].state not in _LIVE:
                 over |= 1 << at
         return self._choice()
 

@@ -151,8 +151,8 @@ def _look(
         return _end(observed, definition, it, found, verdict, now)
     if isinstance(verdict, Stop):
         return _ask_to_stop(found, it.unit, verdict, now)
-    found = _wait(found, it, verdict)
-    return replace(found, look_at=earliest(found.look_at, _limit(observed, definition, it)))
+    limit = _limit(observed, definition, it)
+    return _wait(found, it, replace(verdict, look_at=earliest(verdict.look_at, limit)))
 
 
 def _has_ended(pod: PodFact | None) -> bool:
@@ -188,12 +188,18 @@ def _wait(found: Inspection, it: Live, verdict: Going) -> Inspection:
     """Still going: show what it waits for, and carry out a stop that is written down."""
     needs = {it.record.job_uid or ""} if verdict.needs_events else set()
     speaks = {it.pod.name: it.pod.uid} if verdict.needs_output and it.pod is not None else {}
+    ledger = _show(found.ledger, it.unit, it.record, verdict)
+    stops = stop(it.job, it.pod) if it.record.stop_reason else ()
+    look_at = earliest(found.look_at, verdict.look_at)
+    told = stops or needs or speaks or verdict.needs_live
+    if found.live and ledger is found.ledger and look_at == found.look_at and not told:
+        return found  # one of hundreds, of which there is nothing to say
     return replace(
         found,
         live=True,
-        ledger=_show(found.ledger, it.unit, it.record, verdict),
-        effects=found.effects + (stop(it.job, it.pod) if it.record.stop_reason else ()),
-        look_at=earliest(found.look_at, verdict.look_at),
+        ledger=ledger,
+        effects=found.effects + stops,
+        look_at=look_at,
         needs_live=found.needs_live or verdict.needs_live,
         needs_events=found.needs_events | needs,
         needs_outputs={**found.needs_outputs, **speaks},

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from workflow_do.api.reasons import Reason
@@ -47,13 +48,21 @@ _OF_ONE_TRY: Final = (
 )
 _NEVER_CONTINUED: Final = frozenset({Reason.CANCELLED.value, Reason.RUN_DEADLINE_EXCEEDED.value})
 _MAY_HAVE_UNDONE: Final = frozenset(set(StepState) - {StepState.PENDING, StepState.NOT_STARTED})
+_BAD: Final = frozenset(state for state in StepState if state.bad)
+_TROUBLED: Final = _BAD | {StepState.RETRYING}
 _ROLES: Final = frozenset(role.value for role in Role)
+
+
+def _told_once() -> Any:
+    """A field that is filled when it is first asked for, and empty again in every copy."""
+    return field(default=None, init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The records of all units. `first` is the step that is on record as the one that ended the
-    run; `places` says where each step stands in `steps`.
+    run; `places` says where each step stands in `steps`. The last two are told once a ledger:
+    a plan asks for them many times, and of hundreds of records.
     """
 
     steps: tuple[StepStatus, ...]
@@ -61,15 +70,25 @@ class Ledger:
     finals: tuple[FinallyStatus, ...] = ()
     first: str | None = field(default=None, compare=False)
     places: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    _units: tuple[tuple[Unit, UnitStatus], ...] | None = _told_once()
+    _failure: tuple[StepStatus | None] | None = _told_once()
 
     def __post_init__(self) -> None:
         if len(self.places) != len(self.steps):
             object.__setattr__(self, "places", {s.id: at for at, s in enumerate(self.steps)})
 
-    def units(self) -> Iterator[tuple[Unit, UnitStatus]]:
+    def units(self) -> tuple[tuple[Unit, UnitStatus], ...]:
         """Every unit that has a record, in order; of a step with items those and not the step."""
+        if self._units is None:
+            object.__setattr__(self, "_units", tuple(self._list_units()))
+        return self._units or ()
+
+    def _list_units(self) -> Iterator[tuple[Unit, UnitStatus]]:
         for step in self.steps:
-            yield from _of_step(step)
+            if step.items is None and step.compensation is None:  # nearly all are
+                yield _unit(Role.DO, step.id), step
+            else:
+                yield from _of_step(step)
         if self.handler is not None:
             yield Unit(Role.ON_FAILURE), self.handler
         for final in self.finals:
@@ -126,10 +145,19 @@ class Ledger:
 
         One that the run may go on without is none; an item that failed for good is, at once.
         """
+        if self._failure is None:
+            object.__setattr__(self, "_failure", (self._find_failure(),))
+        return self._failure[0] if self._failure is not None else None
+
+    def _find_failure(self) -> StepStatus | None:
         known = self.step(self.first) if self.first is not None else None
         if known is not None:
             return known
-        bad = [step for step in self.steps if has_failed(step)]
+        bad = [
+            step
+            for step in self.steps
+            if (step.state in _BAD or step.items is not None) and has_failed(step)
+        ]
         return min(bad, key=lambda s: _failed_at(s) or "~", default=None)
 
     def trouble(self) -> tuple[tuple[Unit, StepState, int], ...]:
@@ -137,7 +165,7 @@ class Ledger:
         return tuple(
             (unit, record.state, record.tries)
             for unit, record in self.units()
-            if record.state is StepState.RETRYING or record.state.bad
+            if record.state in _TROUBLED
         )
 
     def next_step(self) -> StepStatus | None:
@@ -187,16 +215,20 @@ def _failed_at(step: StepStatus) -> str | None:
     return min(items, default=step.completion_time)
 
 
+_unit: Final = lru_cache(maxsize=8192)(Unit)
+"""A unit is asked for by every plan; making one anew costs more than finding it."""
+
+
 def _of_step(step: StepStatus) -> Iterator[tuple[Unit, UnitStatus]]:
     if step.items is None:
-        yield Unit(Role.DO, step.id), step
+        yield _unit(Role.DO, step.id), step
         if step.compensation is not None:
-            yield Unit(Role.UNDO, step.id), step.compensation
+            yield _unit(Role.UNDO, step.id), step.compensation
         return
     for at, item in enumerate(step.items):
-        yield Unit(Role.DO, step.id, at), item
+        yield _unit(Role.DO, step.id, at), item
         if item.compensation is not None:
-            yield Unit(Role.UNDO, step.id, at), item.compensation
+            yield _unit(Role.UNDO, step.id, at), item.compensation
 
 
 def _no_undo(definition: UnitDef) -> CompensationStatus | ItemCompensationStatus:

@@ -108,7 +108,7 @@ def place_of(run: Run, definition: Definition, given: Given) -> Place:
 def wanted(observed: Observed, definition: Definition) -> frozenset[str]:
     """The ConfigMaps with outputs that something still to come may read, not looked at yet."""
     status = observed.run.status
-    if all(record.output_ref is None for step in status.steps for record in _records(step)):
+    if not _refers(status.steps):
         return frozenset()
     read = _read_by(definition, _to_come(observed.run, definition))
     ledger = of_status(status)
@@ -155,9 +155,8 @@ def has_room(ledger: Ledger, outputs: Mapping[str, Json]) -> bool:
 def _lost(
     ledger: Ledger, read: frozenset[str] | None, held: Mapping[str, Held | None]
 ) -> Problem | None:
-    for step in ledger.steps:
-        if read is not None and step.id not in read:
-            continue
+    named = (ledger.step(id_) for id_ in sorted(read)) if read is not None else ledger.steps
+    for step in filter(None, named):
         for record in _records(step):
             gone = _gone(step.id, record.output_ref, held) if record.output_ref else None
             if gone is not None:
@@ -298,7 +297,10 @@ def _records(step: StepStatus) -> Iterator[UnitStatus]:
 
 
 def _each(status: RunStatus, change: Callable[[Any], Any]) -> RunStatus:
-    """The status with every record changed that can hold an output; the same where none was."""
+    """The status with every record changed that refers to an output; the same where none was."""
+    others = (status.on_failure, *(status.finally_ or ()))
+    if not _refers(status.steps) and all(o is None or o.output_ref is None for o in others):
+        return status
     steps = tuple(_changed(step, change) for step in status.steps)
     handler = change(status.on_failure) if status.on_failure is not None else None
     finals = tuple(map(change, status.finally_ or ())) or None
@@ -307,6 +309,15 @@ def _each(status: RunStatus, change: Callable[[Any], Any]) -> RunStatus:
         return status
     changes = {"steps": steps, "on_failure": handler, "finally_": finals}
     return status.model_copy(update=changes)
+
+
+def _refers(steps: tuple[StepStatus, ...]) -> bool:
+    """Whether the output of any of them is stored elsewhere; of most runs none is."""
+    return any(
+        step.output_ref is not None
+        or (step.items is not None and any(item.output_ref is not None for item in step.items))
+        for step in steps
+    )
 
 
 def _changed(step: StepStatus, change: Callable[[Any], Any]) -> StepStatus:

@@ -88,7 +88,7 @@ def test_the_slope_leaves_what_a_run_costs_by_itself() -> None:
 
 
 def test_the_summary_of_a_record() -> None:
-    record = Record(memory={"idle": 80.0})
+    record = Record(memory={"idle": 80.0}, plans={"chain": 2.5, "items": 4.5})
     for bare, ours in ((10.0, 10.2), (11.0, 11.0), (10.0, 12.0)):
         buckets = {"0.01": 8.0, "0.02": 9.0, "inf": 9.0}
         record.add(
@@ -106,6 +106,7 @@ def test_the_summary_of_a_record() -> None:
         "cpu_ms_per_step_simulated": 6.5,
         "rss_idle_mb": 80.0,
         "rss_1000_runs_mb": None,
+        "plan_500_ms": 4.5,
         "writes_per_step": 2.0,
         "writes_per_run": 5.0,
         "bare_gap_p50_ms": 4.0,

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from hack.bench import report
+from hack.bench import report, summary
 from hack.bench.drawing import ticks
 from hack.bench.measure import Record, Sample
 
@@ -46,18 +46,18 @@ def test_the_picture_is_well_formed_and_has_every_line(record: Record) -> None:
 
 
 def test_nothing_measured_is_told_as_such() -> None:
-    assert report.table(Record()).count("not measured") == 11
+    assert report.table(Record()).count("not measured") == len(summary.FIGURES)
 
 
 @pytest.mark.parametrize("page", ["performance.md", "sizing.md"])
 def test_the_pages_have_their_places(page: str, record: Record) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     names = {
-        "performance.md": ("where", "figures", "pairs"),
+        "performance.md": ("where", "figures", "plans", "pairs"),
         "sizing.md": ("where", "curves", "lengths"),
     }[page]
     filled = report.fill(text, dict.fromkeys(names, "NEW"))
-    assert filled.count("NEW\n<!-- /") == 3
+    assert filled.count("NEW\n<!-- /") == len(names)
     assert report.fill(filled, dict.fromkeys(names, "NEW")) == filled
 
 
