@@ -132,7 +132,9 @@ class Cluster:
         self.server.update(JOBS, this.job, status=status)
 
     def _warn(self, this: Try) -> None:
+        """The controller has come to the Job, and could not make its Pod."""
         self.server.tell(this.job, this.uid, "Warning", "FailedCreate", this.fate.blocked)
+        self.server.update(JOBS, this.job, status={"startTime": stamp(self.server.now)})
 
     def _make_pod(self, this: Try, job: Raw) -> None:
         this.pods += 1

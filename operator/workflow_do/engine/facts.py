@@ -75,7 +75,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class JobFact:
-    """A Job that carries the run's uid. `try_` is 0 where the labels do not say."""
+    """A Job that carries the run's uid. `try_` is 0 where the labels do not say.
+
+    `attended`: the Job controller has come to it, and has made its Pod or has said why not.
+    """
 
     name: str
     uid: str
@@ -93,6 +96,7 @@ class JobFact:
     deleting: bool = False
     item: int | None = None
     had_pod: bool = False
+    attended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +294,7 @@ def parse_job(raw: Raw) -> JobFact:
         deleting="deletionTimestamp" in meta,
         item=_int(labels[names.LABEL_ITEM]) if names.LABEL_ITEM in labels else None,
         had_pod=any(status.get(count) for count in _COUNTS),
+        attended="startTime" in status,
     )
 
 

@@ -335,7 +335,7 @@ def _without_pod(a: Attempt) -> Verdict:
         return _stopped_without_pod(a, a.stop)
     if job.finished:
         return Ended(StepState.UNKNOWN, Reason.JOB_LOST, "the Job has ended and its Pod is gone")
-    return _no_pod_yet(a)
+    return _no_pod_yet(a, job)
 
 
 def _stopped_without_pod(a: Attempt, stop: Reason) -> Verdict:
@@ -353,10 +353,15 @@ def _stopped_without_pod(a: Attempt, stop: Reason) -> Verdict:
     return Ended(StepState.UNKNOWN if made else StepState.NOT_STARTED, stop)
 
 
-def _no_pod_yet(a: Attempt) -> Verdict:
+def _no_pod_yet(a: Attempt, job: JobFact) -> Verdict:
+    """While the Job controller has other Jobs to see to, nobody can tell: asking then would cost a
+    busy API server a list of all Events for each Job that it is late with.
+    """
     deadline = a.job_created + timedelta(seconds=a.action.spec.start_deadline_seconds)
     if a.stop is not None:
         return Going(a.stop)
+    if not job.attended and a.now < deadline:
+        return Going(look_at=deadline)
     if a.now < a.job_created + _POD_GRACE:
         return Going(look_at=a.job_created + _POD_GRACE)
     if not a.live:

@@ -307,6 +307,8 @@ def test_a_job_without_a_pod_is_explained_by_its_events(
 ) -> None:
     w = world(startDeadlineSeconds=30)
     w.tick(3)
+    assert not w.plan().needs_events, "its controller has not come to it yet"
+    w.job()["status"] = {"startTime": stamp(w.now)}
     assert w.plan().needs_events == {w.job()["metadata"]["uid"]}
     w.events = {w.job()["metadata"]["uid"]: (event,)}
     w.reconcile()
@@ -316,6 +318,21 @@ def test_a_job_without_a_pod_is_explained_by_its_events(
     record = w.status["steps"][0]
     assert (record["state"], record["reason"]) == ("NotStarted", reason)
     assert w.job()["spec"]["suspend"] is True
+
+
+def test_a_job_that_no_controller_comes_to_is_asked_about_at_its_deadline() -> None:
+    w = world(startDeadlineSeconds=30)
+    w.tick(29)
+    planned = w.plan()
+    assert not planned.needs_events
+    assert planned.look_at == w.now + timedelta(seconds=1)
+    w.tick(1)
+    uid = w.job()["metadata"]["uid"]
+    assert w.plan().needs_events == {uid}
+    w.events = {uid: ()}
+    w.reconcile()
+    record = w.status["steps"][0]
+    assert (record["state"], record["reason"]) == ("NotStarted", "PodNotCreated")
 
 
 LOST = [
