@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.component, pytest.mark.timeout(120)]
         pytest.param({"crds": {"enabled": True}}, "enabled", id="unknown in crds"),
         pytest.param({"log": {"level": "loud"}}, "/log/level", id="log level"),
         pytest.param({"log": {"format": "xml"}}, "/log/format", id="log format"),
+        pytest.param({"maxLiveJobs": -1}, "/maxLiveJobs", id="fewer than none"),
         pytest.param({"rbac": {"create": "yes"}}, "/rbac/create", id="text for a boolean"),
         pytest.param({"image": {"registry": "example.com/"}}, "/image/registry", id="slash"),
         pytest.param({"image": {"pullPolicy": "Maybe"}}, "/image/pullPolicy", id="pull policy"),

@@ -23,6 +23,18 @@ def max_parallel_is_kept(scene: Scene, this: Try) -> str | None:
     )
 
 
+def the_limit_is_kept(scene: Scene, this: Try) -> str | None:
+    """Crowds: where Jobs are limited, no more programs of steps run than that, of those that one
+    process has started. One whose Job was deleted under its feet does not count.
+    """
+    if not scene.limit or this.role != "do" or this.stray:
+        return None
+    same = [t for t in scene.cluster.tries if t.running and t.author is this.author]
+    mine = [t for t in same if t.role == "do" and not t.stray and scene.cluster.job_of(t)]
+    over = len(mine) > scene.limit
+    return f"{len(mine)} programs run, and {scene.limit} is the most" if over else None
+
+
 def nothing_new_after_a_failure(scene: Scene, this: Try) -> str | None:
     """Trouble: when a unit has failed for good, which is on record, no step starts any more.
 

@@ -43,6 +43,7 @@ class Scene:
     server: Server
     cluster: Cluster
     last_writer: object = None
+    limit: int = 0
 
     @property
     def run(self) -> Raw:
@@ -84,11 +85,8 @@ def one_job_per_try(scene: Scene, this: Try) -> str | None:
 def tries_are_counted(scene: Scene, this: Try) -> str | None:
     """Correctness: `try` counts the Jobs ever made for the unit; no number is left out."""
     numbers = sorted(t.number for t in scene.tries_of(this.unit))
-    return (
-        f"tries {numbers} of {reading.name(this)}"
-        if numbers != list(range(1, len(numbers) + 1))
-        else None
-    )
+    whole = numbers == list(range(1, len(numbers) + 1))
+    return None if whole else f"tries {numbers} of {reading.name(this)}"
 
 
 def no_job_after_success(scene: Scene, this: Try) -> str | None:

@@ -31,6 +31,7 @@ from workflow_do.runtime.reconcile import Reconciler
 from workflow_do.runtime.status import StatusWriter
 from workflow_do.runtime.store import RunKey, Store, key_of
 from workflow_do.runtime.tail import LogTail
+from workflow_do.runtime.turns import Turns
 
 _SHORTEST_WAIT: Final = timedelta(seconds=0.1)
 """As in the runtime: a time that has passed must not become a loop without a pause."""
@@ -124,9 +125,12 @@ class Broken(Exception):
 
 
 class Leader:
-    """A process from its start to its end. It begins by listing, as watches do."""
+    """A process from its start to its end. It begins by listing, as watches do.
 
-    def __init__(self, server: Server, run: Raw) -> None:
+    `limit`: so many Jobs may be live at once; 0: no limit.
+    """
+
+    def __init__(self, server: Server, run: Raw, limit: int = 0) -> None:
         self.server = server
         self.key = key_of(run)
         self.loop = StillLoop(server.seconds)
@@ -143,6 +147,7 @@ class Leader:
             recorder=Quiet(),  # type: ignore[arg-type]
             look_at=self._look_at,
             now=lambda: server.now,
+            turns=self._turns(limit) if limit else None,
         )
         self.store.see_run(server.get(RUNS, self.key.name))
 
@@ -156,8 +161,10 @@ class Leader:
         if self.again is not None and self.server.now >= self.again:
             self.due, self.again = True, None
         timer = self.loop.next_timer()
-        return (self.due and not self.busy) or (
-            timer is not None and timer <= self.server.seconds()
+        return (
+            (self.due and not self.busy)
+            or self.loop.ready
+            or (timer is not None and timer <= self.server.seconds())
         )
 
     def go(self) -> None:
@@ -214,6 +221,27 @@ class Leader:
     def drop(self) -> None:
         """kill -9."""
         self.loop.drop()
+
+    def _turns(self, limit: int) -> Turns:
+        """The places for Jobs, and the worker that gives them."""
+        with self.loop.entered():
+            turns = Turns(
+                self.wire,  # type: ignore[arg-type]
+                self.store,
+                limit,
+                wake=self._wake,
+                seen=self._job_seen,
+            )
+        caught_up = asyncio.Event()
+        caught_up.set()
+        self.loop.create_task(turns.run(caught_up))
+        return turns
+
+    def _wake(self, key: RunKey) -> None:
+        self.due = True
+
+    def _job_seen(self, raw: Raw) -> None:
+        self.due = self.store.see_job(raw) is not None or self.due
 
     def _look_at(self, key: RunKey, time: datetime) -> None:
         soonest = self.server.now + _SHORTEST_WAIT

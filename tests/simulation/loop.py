@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from typing import Any
 
@@ -26,15 +27,26 @@ class StillLoop(asyncio.AbstractEventLoop):
 
     def drain(self) -> None:
         """Run everything that can run now; afterwards every task waits for an answer or a time."""
-        asyncio._set_running_loop(self)
-        try:
+        with self.entered():
             self._fire()
             while self._ready:
                 handle = self._ready.popleft()
                 if not handle.cancelled():
                     handle._run()
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Within, this is the loop that runs."""
+        asyncio._set_running_loop(self)
+        try:
+            yield
         finally:
             asyncio._set_running_loop(None)
+
+    @property
+    def ready(self) -> bool:
+        """Whether something can run now."""
+        return bool(self._ready)
 
     def next_timer(self) -> float | None:
         """When the next sleep is over, in seconds of `time`."""

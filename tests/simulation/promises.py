@@ -12,6 +12,7 @@ from simulation.composition import (
     finally_comes_last,
     max_parallel_is_kept,
     nothing_new_after_a_failure,
+    the_limit_is_kept,
     the_skipped_never_run,
 )
 from simulation.invariants import (
@@ -77,6 +78,7 @@ JOB_MADE: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
 PROGRAM_BEGAN: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
     one_program_at_a_time,
     max_parallel_is_kept,
+    the_limit_is_kept,
     nothing_begins_after_its_verdict,
 )
 STATUS_WRITTEN: Final[tuple[Callable[[Scene, Raw, Raw], str | None], ...]] = (

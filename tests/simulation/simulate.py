@@ -35,6 +35,8 @@ _FAIR_ROUNDS: Final = 300
 """Fair rounds a step may take; 120 is the most that was seen."""
 _TRACE: Final = 120
 _CANCELS: Final = ("Cancelled", "CancelledWithCompensation")
+_LIMITS: Final = {0: 1, 1: 2}
+"""By the seed: in some worlds only so many Jobs may be live at once."""
 _WISHES: Final = ("Paused", "Paused", "Running", "Running", *_CANCELS)
 
 
@@ -90,7 +92,8 @@ class Simulation:
         self.adversary = Adversary(seed)
         self.server = Server()
         self.cluster = Cluster(self.server, self._fate)
-        self.scene = Scene(scenario, self.server, self.cluster)
+        self.limit = _LIMITS.get(seed % 8, 0)
+        self.scene = Scene(scenario, self.server, self.cluster, limit=self.limit)
         self.server.refuses = self._refuses
         self.server.job_made = self._job_made
         self.server.run_written = self._run_written
@@ -100,9 +103,9 @@ class Simulation:
             self._suspend(True)
         run = {"metadata": {"name": "run-1", "namespace": NAMESPACE}, "spec": _SPEC}
         self.server.create(RUNS, run)
-        self.leaders = [Leader(self.server, self.scene.run)]
+        self.leaders = [self._leader()]
         if self.adversary.mood.second:
-            self.leaders.append(Leader(self.server, self.scene.run))
+            self.leaders.append(self._leader())
 
     def run(self) -> Outcome:
         """Both phases; what came of them."""
@@ -123,6 +126,9 @@ class Simulation:
             c["reason"] for c in self.scene.run["status"]["conditions"] if c["type"] == "Succeeded"
         )
         return Outcome(reason, len(self.cluster.tries), self.adversary.seen)
+
+    def _leader(self) -> Leader:
+        return Leader(self.server, self.scene.run, self.limit)
 
     def _definitions(self, there: bool) -> None:
         """Apply the Workflow and its Actions, or all but the last Action."""
@@ -271,7 +277,7 @@ class Simulation:
         self._note("operator killed")
         self.adrift += [c for c in leader.wire.calls if c.write]
         leader.drop()
-        self.leaders[self.leaders.index(leader)] = Leader(self.server, self.scene.run)
+        self.leaders[self.leaders.index(leader)] = self._leader()
 
     def _drift(self) -> None:
         call = self.adrift.pop(self.adversary.random.randrange(len(self.adrift)))

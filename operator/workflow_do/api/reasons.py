@@ -55,11 +55,12 @@ class Reason(StrEnum):
         "Nothing to do.",
     )
 
-    # Runs that share places.
+    # Runs that wait for others.
     QUEUED = (
         "Queued",
-        "As many runs go on at once as the Workflow's concurrency allows; the message names them.",
-        "Nothing to do; the oldest that waits goes first.",
+        "As many runs go on at once as the Workflow's concurrency allows, or as many Jobs are live "
+        "as the operator's `maxLiveJobs` allows; the message tells.",
+        "Nothing to do; it goes on when a place is free.",
     )
     CONCURRENCY_FORBIDDEN = (
         "ConcurrencyForbidden",

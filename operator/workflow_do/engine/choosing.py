@@ -37,13 +37,16 @@ _LIVE: Final = frozenset(state for state in StepState if not state.terminal)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to start, or the records that changed instead; `over`: nothing is left to start."""
+    """What to start, or the records that changed instead; `over`: nothing is left to start;
+    `waits`: Jobs that would start if it were their turn.
+    """
 
     ledger: Ledger
     effects: tuple[Effect, ...] = ()
     look_at: datetime | None = None
     over: bool = False
     needs_guard: bool = False
+    waits: frozenset[str] = frozenset()
 
 
 def choose(
@@ -133,6 +136,7 @@ class _Round:
         self._live = live
         self._now = now
         self._effects: list[Effect] = []
+        self._waits: list[str] = []
         self._look_at: datetime | None = None
         self._room: int | None = None
         self._needs_guard = False
@@ -162,12 +166,18 @@ class _Round:
             return Choice(self._ledger, needs_guard=True)
         if MarkStarted() in self._effects:
             return Choice(self._ledger, (MarkStarted(),))
-        return Choice(self._ledger, tuple(self._effects), self._look_at)
+        waits = frozenset(self._waits)
+        return Choice(self._ledger, tuple(self._effects), self._look_at, waits=waits)
+
+    @property
+    def _begun(self) -> int:
+        """How many Jobs this round has come to, those that wait included."""
+        return len(self._effects) + len(self._waits)
 
     def _step(self, unit: UnitDef, record: StepStatus) -> None:
         if record.state not in _WAITING and unit.items is None:
             return
-        if len(self._effects) >= _MOST_AT_ONCE:
+        if self._begun >= _MOST_AT_ONCE:
             return
         scope = self._scope(unit)
         if record.state is StepState.PENDING:
@@ -214,16 +224,16 @@ class _Round:
         items = inputs.list_items(unit, scope)
         values = items if isinstance(items, list) else []
         for at in waiting:
-            if free <= 0 or len(self._effects) >= _MOST_AT_ONCE:
+            if free <= 0 or self._begun >= _MOST_AT_ONCE:
                 return
             one = unit.of_item(at)
             if at >= len(values):  # never seen; a list that changes has no safe meaning
                 self._give_up(one, records[at], fanout.CHANGED)
                 return
-            made = len(self._effects)
+            before = self._begun
             within = {**scope, "item": values[at], "index": at}
             self._begin(one, records[at], within, record.start_time)
-            free -= len(self._effects) - made
+            free -= self._begun - before
             if self._ledger.first_failure() is not None:
                 return
 
@@ -249,9 +259,11 @@ class _Round:
         started = starting.start(self._observed, self._definition, self._ledger, wanted, self._now)
         if isinstance(started, Problem):
             self._give_up(unit, record, started)
-        elif isinstance(started, datetime):
+        elif isinstance(started, datetime | starting.InLine):
             limit = limits.limit_of(self._run, self._definition, unit, since)
-            self._look_at = earliest(self._look_at, started, limit)
+            due = started if isinstance(started, datetime) else None
+            self._look_at = earliest(self._look_at, due, limit)
+            self._waits += [started.name] if isinstance(started, starting.InLine) else []
         elif isinstance(started, starting.AskGuard):
             self._needs_guard = True
         elif isinstance(started, dict):

@@ -25,10 +25,13 @@ class CreateRevision:
 
 @dataclass(frozen=True, slots=True)
 class CreateJob:
-    """Start a try. A Job of that name is adopted only if it is this run's (owner and labels)."""
+    """Start a try. A Job of that name is adopted only if it is this run's (owner and labels).
+    `waits`: it needs a place, where the Jobs of all runs together are limited.
+    """
 
     name: str
     manifest: dict[str, Any]
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class Plan:
     these names, `needs_logs` for the end of the log of these Pods (name → uid), `needs_outputs` for
     the longer end that may hold an output, `needs_held` for these ConfigMaps, `asks` for a place
     among the runs of the Workflow; then plan again. `look_at` is the time at which something
-    changes by itself.
+    changes by itself. `waits` names the Jobs that would start if it were their turn.
     """
 
     status: RunStatus
@@ -114,3 +117,4 @@ class Plan:
     needs_outputs: Mapping[str, str] = field(default_factory=dict)
     needs_held: frozenset[str] = frozenset()
     asks: Wish | None = None
+    waits: frozenset[str] = frozenset()

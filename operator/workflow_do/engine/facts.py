@@ -14,6 +14,7 @@ writes them.
              ├─ refusals    Jobs that the API server would not take
              ├─ logs        the end of the log of Pods (by uid) that failed
              ├─ log_outputs the end of the log of Pods (by uid) that succeeded and speak by it
+             ├─ crowd       the limit on all Jobs, and which of the run's wait for it
              ├─ held        ConfigMaps with data of the run, by name; None: looked for, not there
              └─ live        read from the API server just now, not from a watch
 """
@@ -33,6 +34,7 @@ from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import RunSpec, RunStatus
 from workflow_do.engine.admission import Standing
+from workflow_do.engine.crowd import Crowd
 from workflow_do.engine.definition import Definition
 from workflow_do.engine.held import Held
 from workflow_do.engine.nesting import is_deep
@@ -148,9 +150,14 @@ class PodFact:
         return self.phase in ("Succeeded", "Failed")
 
     @property
+    def ended(self) -> bool:
+        """Whether its container says that its program has ended."""
+        return self.container.state == "terminated"
+
+    @property
     def over(self) -> bool:
         """Whether its program has ended; the phase tells a second after the container's state."""
-        return self.final or self.container.state == "terminated"
+        return self.final or self.ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +212,8 @@ class Observed:
 
     `inherited`: another process may have started something in this run that is not on record and
     gone by now. `past` answers for the names of Jobs that were asked for; None: never heard of.
-    `standing`: where the run stands among those that share places, once it has asked.
+    `standing`: where the run stands among those that share places, once it has asked. `crowd`:
+    None where Jobs are not limited.
     """
 
     run: Run
@@ -221,6 +229,7 @@ class Observed:
     log_outputs: Mapping[str, LogEnd] = field(default_factory=dict)
     held: Mapping[str, Held | None] = field(default_factory=dict)
     standing: Standing | None = None
+    crowd: Crowd | None = None
     live: bool = False
     inherited: bool = False
 

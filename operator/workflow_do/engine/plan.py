@@ -189,7 +189,18 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
     if chosen.ledger is not ledger:
         return Plan(report.going(run, definition, chosen.ledger, now), look_at=now)
     look_at = earliest(found.look_at, chosen.look_at)
-    return Plan(status, effects=chosen.effects, look_at=look_at)
+    decided = Plan(status, effects=chosen.effects, look_at=look_at, waits=chosen.waits)
+    return _in_line(observed, definition, ledger, decided, now) if chosen.waits else decided
+
+
+def _in_line(
+    observed: Observed, definition: Definition, ledger: Ledger, decided: Plan, now: datetime
+) -> Plan:
+    """What waits for its turn among the Jobs of all runs is told of, once nothing else starts."""
+    if decided.effects or observed.crowd is None:
+        return decided
+    why = observed.crowd.describe()
+    return replace(decided, status=report.in_line(observed.run, definition, ledger, why, now))
 
 
 def _account(

@@ -70,6 +70,14 @@ def going(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> Ru
     return _going(run, status, _what(run, ledger, account), _now(ledger), now)
 
 
+def in_line(run: Run, definition: Definition, ledger: Ledger, why: str, now: datetime) -> RunStatus:
+    """On its way, and held up because others are; Queued where nothing of the run is live."""
+    status = going(run, definition, ledger, now)
+    live = any(record.state is StepState.RUNNING for _, record in ledger.units())
+    reason = _what(run, ledger, None) if live else Reason.QUEUED
+    return _going(run, status, reason, f"{_now(ledger)}; {why}", now)
+
+
 def _with_account(
     run: Run, status: RunStatus, account: saga.Account | None, now: datetime
 ) -> RunStatus:

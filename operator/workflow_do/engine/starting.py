@@ -14,7 +14,7 @@ from typing import Any
 
 from workflow_do.api.base import Json
 from workflow_do.api.run import StepState, UnitStatus
-from workflow_do.engine import inputs, jobs, stored, waiting
+from workflow_do.engine import crowd, inputs, jobs, stored, waiting
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.effects import CreateJob, MarkStarted, StoreData
 from workflow_do.engine.facts import Observed, Refusal, Run, parse_time
@@ -31,7 +31,16 @@ class AskGuard:
     """Whether approvals can be believed must be known first."""
 
 
-Start = CreateJob | StoreData | MarkStarted | dict[str, Any] | datetime | AskGuard | Problem
+@dataclass(frozen=True, slots=True)
+class InLine:
+    """It could start, and waits for its turn among the Jobs of all runs."""
+
+    name: str
+
+
+Start = (
+    CreateJob | StoreData | MarkStarted | dict[str, Any] | datetime | AskGuard | InLine | Problem
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,8 @@ def start(
     refusal = observed.refusals.get(name)
     if refusal is not None:
         return Problem(refusal.reason, refusal.message)
+    if observed.crowd is not None and name in observed.crowd.waiting:
+        return InLine(name)
     rendered = inputs.render(this.unit, this.scope)
     if isinstance(rendered, Problem):
         return rendered
@@ -80,7 +91,8 @@ def start(
     if isinstance(file, StoreData | Problem):
         return file
     made = replace(_try(run, this, number, rendered), input_file=file)
-    return CreateJob(name, jobs.build_job(definition, this.unit.action, made))
+    manifest = jobs.build_job(definition, this.unit.action, made)
+    return CreateJob(name, manifest, waits=crowd.has_to_wait(this.unit.unit.role))
 
 
 def _wait(observed: Observed, this: Wanted, waits: WaitingDef, now: datetime) -> Start:

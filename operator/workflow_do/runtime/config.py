@@ -27,6 +27,7 @@ class ConfigError(Exception):
 class Settings:
     """How this operator runs. No namespaces means: all of them.
 
+    At most `max_live_jobs` Jobs of runs are live at once; 0: no limit.
     `pod` is the name of the Pod it runs in, "" outside of one. Of the operators with one and the
     same lease, one works at a time.
     """
@@ -40,6 +41,7 @@ class Settings:
     pod: str = ""
     lease_namespace: str = "default"
     lease_name: str = "workflow-do"
+    max_live_jobs: int = 0
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -57,6 +59,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         pod=_name(environ, "POD_NAME", base.pod, _POD),
         lease_namespace=_name(environ, "POD_NAMESPACE", home, _NAMESPACE),
         lease_name=_name(environ, _PREFIX + "LEASE_NAME", base.lease_name, _POD),
+        max_live_jobs=_whole(environ, "MAX_LIVE_JOBS", base.max_live_jobs, 0, 1_000_000),
     )
 
 

@@ -91,6 +91,16 @@ class Metrics:
             "Objects that wait for a worker or have one.",
             registry=self._registry,
         )
+        self._jobs = Gauge(
+            f"{name}live_jobs",
+            "Jobs of runs whose program may still run.",
+            registry=self._registry,
+        )
+        self._in_line = Gauge(
+            f"{name}waiting_jobs",
+            "Jobs that wait for their turn, where the live ones are limited.",
+            registry=self._registry,
+        )
         self._leader = Gauge(
             f"{name}leader", "1 for the process that leads.", registry=self._registry
         )
@@ -103,6 +113,11 @@ class Metrics:
     def watch_queue(self, depth: Callable[[], int]) -> None:
         """Ask `depth` whenever somebody looks."""
         self._depth.set_function(lambda: float(depth()))
+
+    def watch_jobs(self, live: Callable[[], int], waiting: Callable[[], int]) -> None:
+        """Ask these whenever somebody looks."""
+        self._jobs.set_function(lambda: float(live()))
+        self._in_line.set_function(lambda: float(waiting()))
 
     def leads(self, leads: bool) -> None:
         """Whether this process leads."""

@@ -285,6 +285,7 @@ def with_what_was_asked(again: Observed, seen: Observed) -> Observed:
         log_outputs=seen.log_outputs,
         held=seen.held,
         guard=seen.guard,
+        crowd=seen.crowd,
     )
 
 

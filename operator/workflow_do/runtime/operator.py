@@ -27,6 +27,7 @@ from workflow_do.runtime.reconcile import Reconciler
 from workflow_do.runtime.resync import Resync
 from workflow_do.runtime.status import StatusWriter
 from workflow_do.runtime.store import RunKey, Store, key_of
+from workflow_do.runtime.turns import Turns
 from workflow_do.runtime.watch import Stream, Watcher
 
 Raw = Mapping[str, Any]
@@ -57,6 +58,8 @@ class Operator:
         self.places = Admissions(
             api, self._store, self.queue.add, settings.namespaces, now=api.clock.now
         )
+        self._turns = self._limited_to(settings.max_live_jobs) if settings.max_live_jobs else None
+        self._metrics.watch_jobs(self._store.live.__len__, self._waiting_jobs)
         self._runs = Reconciler(
             observer=Observer(api, self._store),
             executor=Executor(api, self._store, self._metrics),
@@ -66,6 +69,7 @@ class Operator:
             now=api.clock.now,
             metrics=self._metrics,
             ask=self.places.ask,
+            turns=self._turns,
         )
         self.resync = Resync(
             api,
@@ -94,6 +98,9 @@ class Operator:
                 tasks.create_task(upkeep, name="housekeeping")
                 places = self.places.run(self.resync.caught_up)
                 tasks.create_task(places, name="places")
+                if self._turns is not None:
+                    turns = self._turns.run(self.resync.caught_up)
+                    tasks.create_task(turns, name="turns")
         finally:
             self._recorder.close()
 
@@ -117,6 +124,8 @@ class Operator:
         """A run was deleted; its Jobs go with it."""
         key = key_of(raw)
         self._store.forget_run(key.uid)
+        if self._turns is not None:
+            self._turns.forget(key)
         self.queue.forget(key)
 
     def job_seen(self, raw: Raw) -> None:
@@ -170,6 +179,19 @@ class Operator:
             self.housekeeper.news(changed.namespace, changed.name)
         for run in self._store.unpinned(changed.namespace):
             self.queue.add(run)
+
+    def _limited_to(self, jobs: int) -> Turns:
+        return Turns(
+            self._api,
+            self._store,
+            jobs,
+            wake=self.queue.add,
+            seen=self.job_seen,
+            namespaces=self._namespaces,
+        )
+
+    def _waiting_jobs(self) -> int:
+        return self._turns.waiting if self._turns is not None else 0
 
     def _history_changed(self, namespace: str, workflow: str) -> None:
         self.places.news(namespace, workflow)

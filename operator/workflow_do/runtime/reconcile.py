@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from workflow_do.engine.admission import Standing, Wish
-from workflow_do.engine.effects import Plan
+from workflow_do.engine.effects import CreateJob, Plan
 from workflow_do.engine.facts import Observed, Run
 from workflow_do.engine.plan import plan
 from workflow_do.engine.problem import Problem
@@ -26,10 +26,13 @@ from workflow_do.runtime.metrics import Metrics, unread
 from workflow_do.runtime.observe import Observer, with_what_was_asked
 from workflow_do.runtime.status import StatusWriter, Written
 from workflow_do.runtime.store import RunKey
+from workflow_do.runtime.turns import Turns
 
 _GONE_AGAIN: Final = timedelta(seconds=10)
 """After a run whose namespace seems to be gone: the time to the next look."""
 _log = logs.get("reconcile")
+Waits = frozenset[str] | None
+"""The Jobs of a run at rest that stand in line; None: it is not at rest."""
 
 
 def _unlimited(_run: Run, _wish: Wish) -> Standing:
@@ -56,6 +59,7 @@ class Reconciler:
         now: Callable[[], datetime] = clock.now,
         metrics: Metrics | None = None,
         ask: Callable[[Run, Wish], Standing] = _unlimited,
+        turns: Turns | None = None,
     ) -> None:
         self._observer = observer
         self._executor = executor
@@ -65,30 +69,37 @@ class Reconciler:
         self._now = now
         self._metrics = metrics or unread()
         self._ask = ask
+        self._turns = turns
 
     async def reconcile(self, key: RunKey) -> None:
         """Go on with a run until it waits for something."""
+        waits: Waits = None
         try:
-            while await self._once(key):
-                pass
+            again = True
+            while again:
+                again, waits = await self._once(key)
         except RunGone:
             # Or somebody in between says 404: a run that is there must not be forgotten.
             self._observer.doubt(key)
             self._look_at(key, self._now() + _GONE_AGAIN)
         finally:
             self._metrics.left(key)
+            if self._turns is not None:
+                self._turns.left(key, waits)
 
-    async def _once(self, key: RunKey) -> bool:
-        """One round; whether another may find more to do at once."""
+    async def _once(self, key: RunKey) -> tuple[bool, Waits]:
+        """One round; whether another may find more to do at once, and what waits at rest."""
         self._metrics.taken(key)
         seen = await self._observer.observe(key)
         if not isinstance(seen, Observed):
-            return seen is not None and await self._refuse(key, seen)
+            return seen is not None and await self._refuse(key, seen), None
+        if self._turns is not None:
+            seen = replace(seen, crowd=self._turns.enter(key))
         try:
             seen, decided = await self._settle(key, seen)
         except Stale:
             self._observer.doubt(key)
-            return True
+            return True, None
         written = await self._writer.write(key, seen.run, decided.status)
         if written in (Written.DONE, Written.SAME):
             self._observer.settle(key)
@@ -97,7 +108,7 @@ class Reconciler:
             self._metrics.progressed(*ended(seen.run.status, decided.status))
         if written is Written.SAME and decided.look_at is not None:
             self._look_at(key, decided.look_at)
-        return written in (Written.DONE, Written.STALE)
+        return written in (Written.DONE, Written.STALE), decided.waits
 
     async def _refuse(self, key: RunKey, problem: Problem) -> bool:
         """A run that cannot be read: its status says so, if it can, and an Event in any case.
@@ -158,7 +169,15 @@ class Reconciler:
             return await self._observer.with_guard(seen)
         if decided.needs_past - seen.past.keys():
             return await self._observer.with_past(seen, decided.needs_past)
-        return await self._read(seen, decided)
+        return await self._read(seen, decided) or self._with_turns(key, seen, decided)
+
+    def _with_turns(self, key: RunKey, seen: Observed, decided: Plan) -> Observed | None:
+        """The look with those Jobs for which there is no place yet; None where all may be made."""
+        if self._turns is None or seen.crowd is None:
+            return None
+        asked = [e.name for e in decided.effects if isinstance(e, CreateJob) and e.waits]
+        refused = self._turns.ask(key, asked)
+        return replace(seen, crowd=seen.crowd.joined_by(refused)) if refused else None
 
     async def _read(self, seen: Observed, decided: Plan) -> Observed | None:
         """The same, of Events, logs and ConfigMaps."""

@@ -34,6 +34,7 @@ from workflow_do.engine.problem import Problem
 from workflow_do.engine.report import completed
 from workflow_do.engine.retention import EndedRun, ended_run, named_revisions
 from workflow_do.runtime.api import Listing, version_of
+from workflow_do.runtime.livejobs import LiveJobs
 
 Raw = Mapping[str, Any]
 F = TypeVar("F", JobFact, PodFact, ApprovalFact)
@@ -112,7 +113,7 @@ class Store:
     `history` is called with the namespace and the name of a Workflow of which a run has ended,
     has changed after its end, or is gone, `ended` with a run of which a container has ended.
     `pruning` holds the revisions (namespace, name) that are
-    being deleted.
+    being deleted, `live` counts the live Jobs.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Store:
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._approvals: dict[str, _Decision] = {}
         self.pruning: set[tuple[str, str]] = set()
+        self.live = LiveJobs()
 
     def __iter__(self) -> Iterator[Record]:
         return iter(tuple(self._records.values()))
@@ -156,6 +158,7 @@ class Store:
     def forget_run(self, uid: str) -> Record | None:
         """The run is gone; what was known of it, if anything."""
         self._bury(uid)
+        self.live.forget_run(uid)
         record = self._records.pop(uid, None)
         if record is not None:
             siblings = self._workflows[record.key.namespace, record.workflow]
@@ -170,9 +173,13 @@ class Store:
         record = self._parent(raw)
         if record is None or self._is_buried(raw):
             return None
+        uid, fact = _uid(raw), parse_job(raw)
         if record.run is None:
-            return self._see_stray(record, parse_job(raw))
-        return record.key if _put(record.jobs, _uid(raw), raw, parse_job(raw)) else None
+            return self._see_stray(record, fact)
+        if not _put(record.jobs, uid, raw, fact):
+            return None
+        self.live.see_job(record.key.uid, uid, fact)
+        return record.key
 
     def see_pod(self, raw: Raw) -> RunKey | None:
         """A Pod; ignored unless it carries the uid of a live run in its namespace."""
@@ -183,7 +190,8 @@ class Store:
         old = record.pods.get(uid)
         if not _put(record.pods, uid, raw, fact):
             return None
-        if _has_ended(fact) and (old is None or not _has_ended(old.fact)):
+        self.live.see_pod(record.key.uid, fact)
+        if fact.ended and (old is None or not old.fact.ended):
             self._ended(record.key)
         return record.key
 
@@ -228,6 +236,7 @@ class Store:
         record = self._parent(raw)
         if record is None:
             return None
+        self.live.forget_job(record.key.uid, uid)
         known = [record.jobs.pop(uid, None), record.pods.pop(uid, None)]
         return record.key if any(known) and record.run is not None else None
 
@@ -239,6 +248,10 @@ class Store:
             _put(record.pods, _uid(raw), raw, parse_pod(raw))
         self._sweep(record.jobs, jobs)
         self._sweep(record.pods, pods)
+        if self._records.get(record.key.uid) is record:
+            jobs_now = {uid: known.fact for uid, known in record.jobs.items()}
+            pods_now = (known.fact for known in record.pods.values())
+            self.live.see_all(record.key.uid, jobs_now, pods_now)
         record.looked = True
 
     def doubt(self, key: RunKey) -> None:
@@ -301,6 +314,7 @@ class Store:
         record.jobs.clear()
         record.pods.clear()
         record.approvals.clear()
+        self.live.forget_run(record.key.uid)
         self._history(record.key.namespace, record.workflow)
         return True
 
@@ -369,10 +383,6 @@ def _run_uid(approval: Raw) -> str:
     spec = approval.get("spec")
     uid = spec.get("runUID") if isinstance(spec, Mapping) else None
     return uid if isinstance(uid, str) else ""
-
-
-def _has_ended(pod: PodFact) -> bool:
-    return pod.container.state == "terminated"
 
 
 def _put(known: dict[str, Versioned[F]], uid: str, raw: Raw, fact: F) -> bool:

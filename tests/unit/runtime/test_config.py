@@ -20,6 +20,7 @@ def test_everything_set() -> None:
             "WORKFLOW_DO_PORT": "9000",
             "WORKFLOW_DO_RESYNC_SECONDS": "30",
             "WORKFLOW_DO_WORKERS": "8",
+            "WORKFLOW_DO_MAX_LIVE_JOBS": "500",
             "WORKFLOW_DO_LEASE_NAME": "other",
             "POD_NAME": "wdo-7d9f-x2k",
             "POD_NAMESPACE": "ops",
@@ -31,6 +32,7 @@ def test_everything_set() -> None:
         port=9000,
         resync_seconds=30,
         workers=8,
+        max_live_jobs=500,
         pod="wdo-7d9f-x2k",
         lease_namespace="ops",
         lease_name="other",
@@ -52,6 +54,7 @@ def test_outside_of_a_pod_the_lease_is_in_the_first_namespace() -> None:
         ("PORT", "http", "from 1 to 65535"),
         ("PORT", "-1", "from 1 to 65535"),
         ("RESYNC_SECONDS", "0.5", "from 1 to 3600"),
+        ("MAX_LIVE_JOBS", "-1", "from 0 to 1000000"),
         ("LEASE_NAME", "Mine", "small letters"),
     ],
 )
