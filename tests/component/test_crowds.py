@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 from component.server import ApiServer
-from component.test_runtime import API, apply, condition, jobs
+from component.test_runtime import API, condition, jobs
 from support.kubelet import Kubelet, await_value
 from support.operator import OperatorProcess, noise, operating
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(120)]
 
-LIMIT = 3
+LIMIT, TOTAL = 3, 8
 WAITS = f"step one: Pending; waits for its turn: at most {LIMIT} Jobs are live at once"
-LIMITED = {"WORKFLOW_DO_MAX_LIVE_JOBS": str(LIMIT)}
+LIMITED = {"WORKFLOW_DO_MAX_LIVE_JOBS": str(LIMIT), "WORKFLOW_DO_LEASE_NAME": "operator-of-both"}
 _numbers = itertools.count(1)
 
 
@@ -34,28 +34,24 @@ class Side:
     kubelet: Kubelet
     runs: list[str] = field(default_factory=list)
 
-    def start(self, flow: str = "one") -> str:
-        """Start a run; its name."""
-        name = f"{flow}-{next(_numbers)}"
-        spec = {"workflowName": flow, "trigger": {}}
-        run = {"apiVersion": API, "kind": "WorkflowRun", "metadata": {"name": name}, "spec": spec}
-        self.server.kubectl("create", "-f", "-", input=run)
-        self.runs.append(name)
-        return name
+    def start(self, count: int = 1, flow: str = "one") -> list[str]:
+        """Start so many runs at once; their names."""
+        names = [f"{flow}-{next(_numbers)}" for _ in range(count)]
+        runs = [_object("WorkflowRun", name, workflowName=flow, trigger={}) for name in names]
+        bundle = {"apiVersion": "v1", "kind": "List", "items": runs}
+        self.server.kubectl("create", "-f", "-", input=bundle)
+        self.runs += names
+        return names
 
     def live(self) -> list[str]:
         """Runs with a Job whose program may run, in the order in which they were started."""
-        found = {
-            job["metadata"]["labels"]["workflow.do/run"]
-            for job in self.server.get("jobs")["items"]
-            if not _over(job)
-        }
-        ended = {
-            pod["metadata"]["labels"]["workflow.do/run"]
-            for pod in self.server.get("pods")["items"]
-            if pod["status"]["phase"] in ("Succeeded", "Failed")
-        }
-        return [run for run in self.runs if run in found - ended]
+        begun, ended = set(), set()
+        for row in self.server.get("jobs,pods")["items"]:
+            run = row["metadata"]["labels"]["workflow.do/run"]
+            begun.add(run)
+            if row["status"].get("phase") in ("Succeeded", "Failed"):
+                ended.add(run)
+        return [run for run in self.runs if run in begun - ended]
 
     def finish(self, run: str) -> None:
         """The Pod of the run's one step runs and ends."""
@@ -72,9 +68,20 @@ class Side:
         return sum(c["type"] == "Succeeded" and c["status"] == "True" for c in found)
 
 
-def _over(job: dict[str, Any]) -> bool:
-    rows = job.get("status", {}).get("conditions", ())
-    return any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in rows)
+def _object(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": API, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+DEFINITIONS = [
+    _object("Action", "act", image="example.com/x:1"),
+    _object("Action", "undoable", image="example.com/x:1", compensate={"action": "act"}),
+    _object("Workflow", "one", steps=[{"id": "one", "action": "act"}]),
+    _object(
+        "Workflow",
+        "undone",
+        steps=[{"id": "one", "action": "undoable"}, {"id": "two", "action": "act"}],
+    ),
+]
 
 
 @pytest.fixture
@@ -85,12 +92,8 @@ def sides(api_server: ApiServer) -> Iterator[tuple[Side, Side]]:
         name = f"crowd-{uuid.uuid4().hex[:10]}"
         api_server.kubectl("create", "namespace", name)
         server = api_server.within(name)
-        apply(server, "Action", "act", {"image": "example.com/x:1"})
-        undoable = {"image": "example.com/x:1", "compensate": {"action": "act"}}
-        apply(server, "Action", "undoable", undoable)
-        apply(server, "Workflow", "one", {"steps": [{"id": "one", "action": "act"}]})
-        steps = [{"id": "one", "action": "undoable"}, {"id": "two", "action": "act"}]
-        apply(server, "Workflow", "undone", {"steps": steps})
+        bundle = {"apiVersion": "v1", "kind": "List", "items": DEFINITIONS}
+        server.kubectl("apply", "-f", "-", input=bundle)
         made.append(Side(server, Kubelet(str(server.kubeconfig), name)))
     yield made[0], made[1]
     for side in made:
@@ -115,15 +118,15 @@ def test_namespaces_take_turns_and_a_restart_forgets_nobody(
     sides: tuple[Side, Side], limited: OperatorProcess
 ) -> None:
     crowd, other = sides
-    for _ in range(7):
-        crowd.start()
+    crowd.start(6)
     await_value(lambda: len(crowd.live()) == LIMIT, "as many as may are live")
-    last = crowd.runs[-1]
-    await_value(lambda: crowd.waits(last), f"{last} waits")
-    pair = [other.start(), other.start()]
+    await_value(
+        lambda: all(map(crowd.waits, set(crowd.runs) - set(crowd.live()))), "all others wait"
+    )
+    pair = other.start(2)
     await_value(lambda: all(map(other.waits, pair)), "the others wait, too")
-    assert (gauge(limited, "live_jobs"), gauge(limited, "waiting_jobs")) == (LIMIT, 6)
-    assert (crowd.live(), other.live()) == (crowd.runs[:LIMIT], [])
+    assert (gauge(limited, "live_jobs"), gauge(limited, "waiting_jobs")) == (LIMIT, 5)
+    assert (len(crowd.live()), other.live()) == (LIMIT, [])
 
     ended = 0
 
@@ -132,31 +135,30 @@ def test_namespaces_take_turns_and_a_restart_forgets_nobody(
         nonlocal ended
         side.finish(side.live()[0])
         ended += 1
-        left = min(LIMIT, 9 - ended)
+        left = min(LIMIT, TOTAL - ended)
         await_value(lambda: len(crowd.live()) + len(other.live()) == left, f"{left} are live")
 
     end_one(crowd)
     end_one(crowd)
-    assert other.live() == pair[:1], "the second place that was free is the other namespace's"
+    assert len(other.live()) == 1, "the second place that was free is the other namespace's"
     limited.kill()
     crowd.finish(crowd.live()[0])
     ended += 1
     limited.start()
     await_value(lambda: len(crowd.live()) + len(other.live()) == LIMIT, "nobody is forgotten")
-    while ended < 9:
+    while ended < TOTAL:
         end_one(crowd if crowd.live() else other)
-    await_value(lambda: crowd.succeeded() + other.succeeded() == 9, "all have succeeded")
+    await_value(lambda: crowd.succeeded() + other.succeeded() == TOTAL, "all have succeeded")
     assert (gauge(limited, "live_jobs"), gauge(limited, "waiting_jobs")) == (0, 0)
 
 
 def test_an_undo_stands_behind_nobody(sides: tuple[Side, Side], limited: OperatorProcess) -> None:
     crowd, other = sides
-    failing = other.start("undone")
+    [failing] = other.start(flow="undone")
     other.finish(failing)
     other.kubelet.await_pod(failing, "two")
-    for _ in range(4):
-        crowd.start()
-    await_value(lambda: all(map(crowd.waits, crowd.runs[2:])), "the crowd waits")
+    crowd.start(4)
+    await_value(lambda: sum(map(crowd.waits, crowd.runs)) == 2, "the crowd waits")
     other.kubelet.perform(failing, "two", exit_code=1)
     await_value(lambda: len(crowd.live()) == LIMIT, "the place of the step that failed is taken")
     other.kubelet.await_pod(failing, "one", role="undo")
