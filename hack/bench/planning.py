@@ -63,13 +63,13 @@ class LargeRun:
         self._seen = Observed(run=run, definition=replace(pinned, manifest=None), live=True)
         self._write()
         self._seen = replace(self._seen, definition=pinned.definition)
-        self._settle()
+        self.settle()
 
     def end(self, number: int) -> LargeRun:
         """So many containers end, one after the other, each followed by all that it sets free."""
         for _ in range(number):
             self.end_one()
-            self._settle()
+            self.settle()
         return self
 
     def end_one(self) -> LargeRun:
@@ -79,6 +79,11 @@ class LargeRun:
         job, _ = self._jobs[name]
         self._jobs[name] = (job, parse_pod(_pod(job, self._now, {"exitCode": 0})))
         return self
+
+    def settle(self) -> None:
+        """All that follows from what has happened."""
+        while self._write():
+            pass
 
     def plan(self) -> None:
         """Decide once more, and do nothing about it."""
@@ -98,10 +103,6 @@ class LargeRun:
         return replace(
             self._seen, jobs=tuple(job for job, _ in both), pods=tuple(pod for _, pod in both)
         )
-
-    def _settle(self) -> None:
-        while self._write():
-            pass
 
     def _write(self) -> bool:
         """Plan once, and do it; whether anything changed."""
@@ -164,20 +165,25 @@ def items(number: int = STEPS) -> LargeRun:
     return LargeRun({"steps": [_step(0, forEach=each, input={"id": "{{ item }}"})]}, ids=number)
 
 
-SHAPES: Final[dict[str, Callable[[], LargeRun]]] = {
-    "chain, step 1": lambda: chain().end_one(),
-    "chain, step 250": lambda: chain().end(249).end_one(),
-    "chain, step 500": lambda: chain().end(499).end_one(),
-    "side by side, the first ends": lambda: side_by_side().end_one(),
-    "side by side, the last ends": lambda: side_by_side().end(499).end_one(),
-    "items, the first ends": lambda: items().end_one(),
-    "items, the last ends": lambda: items().end(499).end_one(),
+SHAPES: Final[dict[str, tuple[Callable[[], LargeRun], tuple[int, ...]]]] = {
+    "a chain of steps": (chain, (1, 250, 500)),
+    "steps side by side": (side_by_side, (1, 500)),
+    "items of one step": (items, (1, 500)),
 }
+"""What a run is made of, and after which ends it is asked about."""
 
 
 def measure() -> dict[str, float]:
-    """Milliseconds of one plan in each shape."""
-    return {name: round(make().time_plan(), 2) for name, make in SHAPES.items()}
+    """Milliseconds of one plan for each shape and place."""
+    found = {}
+    for shape, (make, places) in SHAPES.items():
+        run, before = make(), 0
+        for place in places:
+            run.settle()
+            run.end(place - 1 - before).end_one()
+            found[f"{shape}, end of number {place}"] = round(run.time_plan(), 2)
+            before = place
+    return found
 
 
 if __name__ == "__main__":
