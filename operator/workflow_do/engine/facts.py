@@ -150,14 +150,9 @@ class PodFact:
         return self.phase in ("Succeeded", "Failed")
 
     @property
-    def ended(self) -> bool:
-        """Whether its container says that its program has ended."""
-        return self.container.state == "terminated"
-
-    @property
     def over(self) -> bool:
         """Whether its program has ended; the phase tells a second after the container's state."""
-        return self.final or self.ended
+        return self.final or self.container.state == "terminated"
 
 
 @dataclass(frozen=True, slots=True)
