@@ -81,7 +81,7 @@ SEED         ?= 0
 .PHONY: test-simulation
 test-simulation: $(SETUP) ## thousands of simulated runs (RUNS=… SEED=…), and seeded defects they find
 	@PYTHONPATH=tests $(BIN)/python -m simulation --runs $(RUNS) --seed $(SEED)
-	@$(BIN)/pytest tests/simulation
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/simulation
 
 .PHONY: test-component
 test-component: $(SETUP) programs ## against a real API server (the control plane alone)

@@ -27,6 +27,8 @@ from workflow_do.engine.timestamps import stamp
 from workflow_do.runtime.api import JOBS, PODS
 
 GRACE: Final = 30
+_NONE: Final = frozenset[str]()
+_FINAL: Final = frozenset({"Complete", "Failed"})
 _SLACK: Final = 25
 """So many seconds after its time is up a container is surely dead; the engine allows 30."""
 
@@ -97,9 +99,10 @@ class Cluster:
 
     def _job_moves(self, this: Try) -> Iterator[Move]:
         job = self.job_of(this)
-        if job is None or _finished(job):
+        conditions = _conditions(job) if job is not None else _NONE
+        if job is None or conditions & _FINAL:
             return
-        suspend, suspended = job["spec"].get("suspend"), "Suspended" in _conditions(job)
+        suspend, suspended = job["spec"].get("suspend"), "Suspended" in conditions
         if suspend and not suspended:
             yield "job suspended", lambda: self._suspend(this)
         elif not suspend and this.pods == 0 and "deletionTimestamp" not in job["metadata"]:
@@ -364,9 +367,10 @@ def _statuses(state: Raw, container_id: str) -> list[Raw]:
     return [{"name": names.CONTAINER, "state": state, "containerID": container_id}]
 
 
-def _conditions(raw: Raw) -> set[str]:
-    return {c["type"] for c in (raw.get("status") or {}).get("conditions") or ()}
+def _conditions(raw: Raw) -> frozenset[str]:
+    rows = raw["status"].get("conditions") if "status" in raw else None
+    return frozenset(c["type"] for c in rows) if rows else _NONE
 
 
 def _finished(job: Raw) -> bool:
-    return bool({"Complete", "Failed"} & _conditions(job))
+    return bool(_FINAL & _conditions(job))

@@ -93,8 +93,10 @@ def wind_down(
     that stands.
     """
     for unit, record in ledger.units():
+        if record.state is not StepState.RETRYING or unit.role not in roles:
+            continue
         known = unit_of(definition, unit)
-        if record.state is not StepState.RETRYING or unit.role not in roles or known is None:
+        if known is None:
             continue
         ended = _failure(worst(record.prior_state), now)
         if why is not None:

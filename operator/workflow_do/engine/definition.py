@@ -82,7 +82,7 @@ class UnitDef:
 
     def of_item(self, item: int) -> UnitDef:
         """The same for one item of the step's list."""
-        return replace(self, unit=replace(self.unit, item=item))
+        return replace(self, unit=Unit(self.unit.role, self.unit.step, item))
 
 
 @dataclass(frozen=True, slots=True)

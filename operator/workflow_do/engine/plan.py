@@ -171,7 +171,7 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
         status = report.going(run, definition, found.ledger, now)
         return Plan(status, effects=found.effects, look_at=found.look_at)
     asked_to_stop = found.look_at is not None and found.look_at <= now
-    if before.trouble() != found.ledger.trouble() or asked_to_stop:
+    if _is_worse(found.ledger, before) or asked_to_stop:
         # What went wrong, and why a try is stopped, is written down before anything follows.
         return Plan(report.going(run, definition, found.ledger, now), look_at=now)
     unknown = _account(observed, definition, found.ledger, now)
@@ -179,7 +179,7 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
         return unknown
     ledger = _settled(run, definition, found.ledger, now)
     status = report.going(run, definition, ledger, now)
-    if before.trouble() != ledger.trouble():
+    if _is_worse(ledger, before):
         return Plan(status, look_at=now)
     chosen = choosing.choose(observed, definition, ledger, found.live, now)
     if chosen.needs_guard:
@@ -201,6 +201,11 @@ def _in_line(
         return decided
     why = observed.crowd.describe()
     return replace(decided, status=report.in_line(observed.run, definition, ledger, why, now))
+
+
+def _is_worse(ledger: Ledger, before: Ledger) -> bool:
+    """Whether it tells of trouble that was not on record."""
+    return ledger is not before and ledger.trouble() != before.trouble()
 
 
 def _account(

@@ -83,8 +83,7 @@ def _with_account(
 ) -> RunStatus:
     """A cancel that came too late leaves nothing to undo: what was said of it goes, too."""
     if account is None:
-        kept = cond.drop(status.conditions, ConditionType.COMPENSATED)
-        return status.model_copy(update={"conditions": kept})
+        return _without(status, ConditionType.COMPENSATED)
     row = (ConditionType.COMPENSATED, account.status, account.reason, account.message)
     return _put(run, status, now, row)
 
@@ -273,9 +272,14 @@ def _going(run: Run, status: RunStatus, reason: str, message: str, now: datetime
     if status.paused_since is not None:
         rows.append((ConditionType.PAUSED, "True", Reason.PAUSED, "nothing new starts"))
     else:
-        kept = cond.drop(status.conditions, ConditionType.PAUSED)
-        status = status.model_copy(update={"conditions": kept})
+        status = _without(status, ConditionType.PAUSED)
     return _put(run, status, now, *rows)
+
+
+def _without(status: RunStatus, type_: ConditionType) -> RunStatus:
+    if cond.find(status.conditions, type_) is None:
+        return status
+    return status.model_copy(update={"conditions": cond.drop(status.conditions, type_)})
 
 
 def _ended(
@@ -302,11 +306,15 @@ def _ended(
 def _put(run: Run, status: RunStatus, now: datetime, *rows: tuple[str, str, str, str]) -> RunStatus:
     conditions = status.conditions
     for type_, value, reason, message in rows:
+        said = (value, str(reason), message[:MAX_MESSAGE_CHARS], run.generation)
+        old = cond.find(conditions, type_)
+        if old is not None and _says(old) == said:
+            continue
         new = Condition(
             type=type_,
             status=value,
-            reason=str(reason),
-            message=message[:MAX_MESSAGE_CHARS],
+            reason=said[1],
+            message=said[2],
             observed_generation=run.generation,
             last_transition_time=stamp(now),
         )
@@ -314,3 +322,8 @@ def _put(run: Run, status: RunStatus, now: datetime, *rows: tuple[str, str, str,
     return status.model_copy(
         update={"conditions": conditions, "observed_generation": run.generation}
     )
+
+
+def _says(row: Condition) -> tuple[str, str, str, int | None]:
+    """What a condition says, but for since when."""
+    return row.status, row.reason, row.message, row.observed_generation

@@ -74,8 +74,10 @@ def targets(definition: Definition, ledger: Ledger) -> Iterator[Target]:
     """Everything that can be undone, the last started first."""
     found = []
     for unit, record in ledger.units():
-        undo = unit_of(definition, replace(unit, role=Role.UNDO))
-        if unit.role is Role.DO and undo is not None and record.state in _DID_SOMETHING:
+        if unit.role is not Role.DO or record.state not in _DID_SOMETHING:
+            continue
+        undo = unit_of(definition, Unit(Role.UNDO, unit.step, unit.item))
+        if undo is not None:
             of_undo = ledger.find(undo.unit)
             found.append(Target(unit, record, undo, of_undo))
     return iter(sorted(found, key=lambda t: t.done.seq or 0, reverse=True))

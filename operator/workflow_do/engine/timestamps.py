@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 def stamp(time: datetime) -> str:
     """An aware datetime as `2026-01-31T08:00:00Z`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def micro_stamp(time: datetime) -> str:

@@ -6,6 +6,7 @@ or evaluates anything, because its constant folding alone can hang (`9**(9**8)`)
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -16,6 +17,11 @@ from workflow_do.engine.expressions.builder import Builder, BuildNode, clip
 from workflow_do.engine.expressions.model import Expression, Reference, TemplateProblem
 
 _GRAMMAR: Final = Environment(optimized=False, autoescape=False)
+_REMEMBERED: Final = 512
+"""So many expressions are remembered: a Workflow is read when it is checked, when it is stored, and
+by each run that is pinned to it."""
+_REMEMBERED_CHARS: Final = 256
+"""Of what is longer nothing is remembered: memory must not depend on what people write."""
 
 _ALLOWED: Final[dict[type[nodes.Expr], BuildNode]] = {
     nodes.Const: syntax.constant,
@@ -51,6 +57,11 @@ _REFUSED: Final[dict[type[nodes.Expr], str]] = {
 
 def compile_expression(source: str, path: str) -> tuple[Expression, frozenset[Reference]]:
     """The expression, and all that it refers to. Raises TemplateProblem."""
+    known = len(source) + len(path) <= _REMEMBERED_CHARS
+    return (_compile_once if known else _compile)(source, path)
+
+
+def _compile(source: str, path: str) -> tuple[Expression, frozenset[Reference]]:
     builder = Builder(source, path, _ALLOWED, _REFUSED)
     try:
         evaluate = builder.build(parse_expression(source, path), 0)
@@ -61,16 +72,27 @@ def compile_expression(source: str, path: str) -> tuple[Expression, frozenset[Re
 
 def parse_expression(source: str, path: str) -> nodes.Expr:
     """The expression as Jinja2's nodes, of which not all are allowed. Raises TemplateProblem."""
-    if not source.strip():
+    bare = source.strip()
+    if not bare:
         raise TemplateProblem(path, "`{{ }}` holds no expression")
     try:
-        parser = Parser(_GRAMMAR, source, state="variable")
-        parsed = parser.parse_expression()
-        if not parser.stream.eos:
-            raise TemplateProblem(path, f"text after the expression, in `{clip(source)}`")
+        parsed = _parse_once(bare) if len(bare) <= _REMEMBERED_CHARS else _parse(bare)
     except TemplateSyntaxError as error:
         message = (error.message or "a syntax error")[:150]
         raise TemplateProblem(path, f"{message}, in `{clip(source)}`") from None
     except ValueError:
         raise TemplateProblem(path, "a number in an expression has too many digits") from None
+    if parsed is None:
+        raise TemplateProblem(path, f"text after the expression, in `{clip(source)}`")
     return parsed
+
+
+def _parse(source: str) -> nodes.Expr | None:
+    """The nodes, which nobody changes; None where text follows. Raises what Jinja2 raises."""
+    parser = Parser(_GRAMMAR, source, state="variable")
+    parsed = parser.parse_expression()
+    return parsed if parser.stream.eos else None
+
+
+_compile_once = lru_cache(maxsize=_REMEMBERED)(_compile)
+_parse_once = lru_cache(maxsize=_REMEMBERED)(_parse)
