@@ -23,6 +23,7 @@ NAMESPACE = "onboarding"
 KUBECONFIG = deploy.ROOT / "build" / "kubeconfig"
 CLI = Path(sys.executable).parent / "kubectl-workflow"
 WORKFLOW = onboarding.WORKFLOW
+REFUSED = "refused@example.com"
 
 console = Console(highlight=False)
 
@@ -81,7 +82,7 @@ def show(cluster: Cluster) -> None:
     console.rule("a new user")
     _watch(cluster, "user@example.com", "Alex", expected=0)
     console.rule("a user whom the CRM refuses")
-    _watch(cluster, "refused@example.com", "Robin", expected=1)
+    _watch(cluster, REFUSED, "Robin", expected=1)
     console.rule("what is there now")
     for title, rows in _left_behind(cluster):
         console.print(f"[bold]{title}[/]")
@@ -98,7 +99,10 @@ def _watch(cluster: Cluster, email: str, name: str, expected: int) -> None:
 
 def _left_behind(cluster: Cluster) -> Iterator[tuple[str, list[str]]]:
     users = onboarding.users(cluster, NAMESPACE)
-    yield "users in PostgreSQL", [f"{u['email']}, plan {u['plan']}" for u in users]
+    rows = [f"{u['email']}, plan {u['plan']}" for u in users]
+    if REFUSED not in {u["email"] for u in users}:
+        rows.append(f"[dim]({REFUSED} was made, and removed again)[/]")
+    yield "users in PostgreSQL", rows
     for service, title, show in (
         ("crm", "contacts in the CRM", "{email}, {contactId}"),
         ("mail", "mail that was sent", "{subject} → {to}"),

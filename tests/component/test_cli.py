@@ -164,6 +164,24 @@ def test_get_one_run(cluster: Cluster) -> None:
     assert "managedFields" not in whole["metadata"]
 
 
+def test_output(cluster: Cluster) -> None:
+    start_run(cluster.client, FLOW, namespace=cluster.namespace, name="r1")
+    said = kubectl_workflow(cluster, "output", "r1")
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "its outputs are there at its end; name a step" in said.stderr
+    cluster.write_status("r1", {**runs.succeeded()["status"], "outputs": {"id": "u-17\u009b"}})
+    done = kubectl_workflow(cluster, "output", "r1")
+    assert (done.returncode, done.stdout) == (0, '{\n  "id": "u-17\\u009b"\n}\n')
+    step = kubectl_workflow(cluster, "output", "r1", "createUser")
+    assert json.loads(step.stdout) == {"userId": "u-17", "created": True}
+    item = kubectl_workflow(cluster, "output", "r1", "createUser", "--item", "0")
+    assert (item.returncode, item.stdout) == (2, "")
+    assert "step createUser has no item 0; it has no items" in item.stderr
+    cluster.write_status("r1", runs.failed()["status"])
+    failed = kubectl_workflow(cluster, "output", "r1", "syncToCrm")
+    assert "has no output of step syncToCrm: it is Failed" in failed.stderr
+
+
 def test_logs_of_a_run_that_has_not_begun(cluster: Cluster) -> None:
     start_run(cluster.client, FLOW, namespace=cluster.namespace, name="r1")
     done = kubectl_workflow(cluster, "logs", "r1")

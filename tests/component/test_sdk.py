@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import socket
@@ -18,10 +19,10 @@ from component.player import FAILS, RUNNING, STEPS, SUCCEEDS, Cluster, namespace
 from component.server import ApiServer
 from unit.cli import runs
 from workflow_do.sdk import client as client_module
-from workflow_do.sdk.client import RUNS, WORKFLOWS, Client, Resource, Selection
+from workflow_do.sdk.client import APPROVALS, RUNS, WORKFLOWS, Client, Resource, Selection
 from workflow_do.sdk.connect import connect
 from workflow_do.sdk.definition import run_manifest
-from workflow_do.sdk.do import Do, Workflow
+from workflow_do.sdk.do import Do, RunHandle, Workflow
 from workflow_do.sdk.errors import (
     AlreadyExists,
     Conflict,
@@ -29,10 +30,13 @@ from workflow_do.sdk.errors import (
     Invalid,
     NotFound,
     NotInstalled,
+    OutputUnavailable,
     RunFailed,
     RunTimeout,
     Unreachable,
+    WrongState,
 )
+from workflow_do.sdk.outputs import Reader
 from workflow_do.sdk.runs import watch_run
 from workflow_do.sdk.watch import Deadline, changes
 
@@ -121,6 +125,79 @@ def test_a_run_by_name(cluster: Cluster, do: Do, flow: Workflow) -> None:
     assert do.run("by-name").get().workflow == "new-user-onboarding-flow"
     with pytest.raises(NotFound, match='"nobody" is not in namespace'):
         do.run("nobody").get()
+
+
+HELD = json.dumps({"prices": [1] * 9_000}, separators=(",", ":"))
+REF = {"name": "held", "size": len(HELD), "sha256": hashlib.sha256(HELD.encode()).hexdigest()}
+
+
+def hold(cluster: Cluster, text: str = HELD) -> None:
+    """The ConfigMap, as the operator makes it; or as somebody else makes it anew."""
+    path = f"/api/v1/namespaces/{cluster.namespace}/configmaps"
+    held = {"metadata": {"name": "held"}, "data": {"data.json": text}}
+    if "held" in [i["metadata"]["name"] for i in cluster.call("GET", path)["items"]]:
+        cluster.call("DELETE", f"{path}/held")
+    cluster.call("POST", path, held)
+
+
+def with_outputs(cluster: Cluster, do: Do, flow: Workflow) -> RunHandle:
+    """A run of which one step gave something large, and the items of another what they gave."""
+    handle = flow.start(body=runs.BODY, name="r1")
+    items = [runs.unit("Succeeded", 3, 4, output={"n": n}) for n in (1, 2)]
+    items.append(runs.unit("Failed", 3, 4, reason="ExitCode"))
+    items.append(runs.unit("Succeeded", 3, 4, outputRef=REF))
+    large = runs.unit("Succeeded", 1, 3, outputRef=REF)
+    many = runs.unit("Succeeded", 3, 5, items=items)
+    cluster.write_status("r1", runs.onboarding(large, many)["status"])
+    return handle
+
+
+def test_outputs_are_read_wherever_they_stand(cluster: Cluster, do: Do, flow: Workflow) -> None:
+    handle = with_outputs(cluster, do, flow)
+    hold(cluster)
+    whole = json.loads(HELD)
+    assert handle.output("createUser") == whole
+    assert handle.output("syncToCrm") == [{"n": 1}, {"n": 2}, None, whole]
+    assert handle.output("syncToCrm", item=3) == whole
+    assert handle.output("sendWelcome") is None
+    assert handle.outputs() == {
+        "createUser": whole,
+        "syncToCrm": [{"n": 1}, {"n": 2}, None, whole],
+    }
+    for wrong in (lambda: handle.output("nope"), lambda: handle.output("syncToCrm", item=4)):
+        with pytest.raises(NotFound, match="has no"):
+            wrong()
+    small = Reader(cluster.client, handle.get(), most=2 * len(HELD) - 1)
+    assert small.output(handle.get().steps["createUser"]) == whole
+    with pytest.raises(OutputUnavailable, match="larger than what is read at once"):
+        small.output(handle.get().steps["createUser"])
+
+
+def test_an_output_that_is_lost_is_never_something_else(
+    cluster: Cluster, do: Do, flow: Workflow
+) -> None:
+    handle = with_outputs(cluster, do, flow)
+    with pytest.raises(OutputUnavailable, match=r"ConfigMap held in namespace .* is gone"):
+        handle.output("createUser")
+    hold(cluster, HELD.replace("1", "2", 1))
+    with pytest.raises(OutputUnavailable, match="holds something else by now"):
+        handle.output("createUser")
+
+
+def test_approving_and_rejecting(cluster: Cluster, flow: Workflow) -> None:
+    handle = flow.start(body=runs.BODY, name="r1")
+    with pytest.raises(WrongState, match="does not wait for approval"):
+        handle.approve()
+    waits = {"state": "Running", "approvalsRequired": 1}
+    cluster.write_status("r1", {"steps": [{"id": "a", **waits}, {"id": "b", **waits}]})
+    assert handle.approve("a", comment="fine", data={"limit": 5}).id == "a"
+    assert handle.reject("b").id == "b"
+    with pytest.raises(WrongState, match="at several steps: name one of a, b"):
+        handle.approve()
+    made = [a["spec"] for a in cluster.client.list_all(Selection(APPROVALS, cluster.namespace))[0]]
+    said = {a["step"]: (a["decision"], a.get("comment"), a.get("data")) for a in made}
+    assert said == {"a": ("Approve", "fine", {"limit": 5}), "b": ("Reject", None, None)}
+    assert {a["approver"] for a in made} == {cluster.client.whoami()}
 
 
 def test_apply_is_repeatable_and_leaves_defaults_alone(cluster: Cluster, flow: Workflow) -> None:

@@ -12,7 +12,9 @@ from workflow_do.cli import exits, show
 from workflow_do.cli.logs import Line, Note, follow_logs, read_logs
 from workflow_do.cli.options import Cluster
 from workflow_do.sdk.client import RUNS, Selection
-from workflow_do.sdk.run import parse_run
+from workflow_do.sdk.control import wrong
+from workflow_do.sdk.outputs import Reader, item_of, unit_named
+from workflow_do.sdk.run import Run, parse_run
 from workflow_do.sdk.runs import fetch_run
 
 _COLOURS: Final = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
@@ -45,6 +47,28 @@ def list_runs(
     else:
         where = "any namespace" if everywhere else f"namespace {cluster.namespace}"
         exits.tell(f"no runs{f' of workflow {workflow}' if workflow else ''} in {where}")
+
+
+def print_output(cluster: Cluster, name: str, step: str | None, item: int | None) -> None:
+    """What a run gave, or a step of it, as JSON. Raises WrongState where there is nothing."""
+    run = fetch_run(cluster.client, cluster.namespace, name)
+    if step is None:
+        if run.outputs is None:
+            raise wrong(run, _no_outputs(run))
+        show.value(run.outputs)
+        return
+    unit = unit_named(run, step)
+    if item is not None:
+        unit = item_of(unit, item)
+    if unit.state != "Succeeded" and not unit.items:
+        raise wrong(run, f"has no output of step {step}: it is {unit.state}")
+    show.value(Reader(cluster.client, run).output(unit))
+
+
+def _no_outputs(run: Run) -> str:
+    if not run.completed:
+        return "has not ended: its outputs are there at its end; name a step to read one now"
+    return "has no outputs of its own; name a step: " + ", ".join(run.steps)
 
 
 def print_logs(

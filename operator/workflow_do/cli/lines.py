@@ -23,6 +23,10 @@ def change_lines(old: Run | None, new: Run) -> list[str]:
     before = dict(old.steps) if old else {}
     for unit in new.steps.values():
         lines += _unit_lines(before.get(unit.id), unit)
+    for unit in new.steps.values():
+        if unit.undo:
+            seen = before.get(unit.id)
+            lines += _unit_lines(seen.undo if seen else None, unit.undo, "undo of")
     ended = {final.id: final for final in old.finals} if old else {}
     for final in new.finals:
         lines += _unit_lines(ended.get(final.id), final, "finally")
@@ -39,10 +43,15 @@ def log_lines(run: Run) -> list[str]:
         return []
     lines = []
     for unit in run.units:
-        rows = look.log_end(unit.logs_tail, _LOG_LINES, _LOG_WIDTH) if unit.failed else []
-        if rows:
-            lines += [f"the log of {look.clean(unit.id)} ends:", *(f"  {row}" for row in rows)]
+        lines += _log(unit, unit.id)
+        if unit.compensation:
+            lines += _log(unit.compensation, f"the undo of {unit.id}")
     return lines
+
+
+def _log(unit: Unit, name: str) -> list[str]:
+    rows = look.log_end(unit.logs_tail, _LOG_LINES, _LOG_WIDTH) if unit.failed else []
+    return [f"the log of {look.clean(name)} ends:", *(f"  {row}" for row in rows)] if rows else []
 
 
 def _changed(old: Run | None, new: Run) -> bool:
@@ -62,7 +71,8 @@ def _unit_lines(old: Unit | None, new: Unit, kind: str = "step") -> list[str]:
     if old and _seen(old) == _seen(new):
         return []
     place = new.id if new.id == ON_FAILURE else f"{kind} {new.id}"
-    return [f"{place} ({new.action}): {_state(new)}"]
+    action = f" ({new.action})" if new.action else ""
+    return [f"{place}{action}: {_state(new)}"]
 
 
 def _seen(unit: Unit) -> tuple[object, ...]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from workflow_do.api import names
+from workflow_do.engine.identity import Role
 from workflow_do.sdk.client import PODS, Client, Object, Selection
 from workflow_do.sdk.errors import NotFound, RunTimeout, WorkflowDoError
 from workflow_do.sdk.run import ON_FAILURE, Run
@@ -65,15 +66,24 @@ def source_of(pod: Object) -> Source:
     """What a Pod of ours is the log of."""
     meta = pod["metadata"]
     labels = meta.get("labels") or {}
-    on_failure = labels.get(names.LABEL_ROLE) == ON_FAILURE
-    label = ON_FAILURE if on_failure else labels.get(names.LABEL_STEP) or meta["name"]
     again = labels.get(names.LABEL_TRY) or "1"
+    label = _label(labels) or meta["name"]
     return Source(
         pod=meta["name"],
         label=label if again in ("0", "1") else f"{label}#{again}",
         begun=_begun(pod),
         order=(meta.get("creationTimestamp") or "", meta["name"]),
     )
+
+
+def _label(labels: Mapping[str, str]) -> str:
+    """`createUser`, `each[3]`, `undo of createUser`, `onFailure`; empty where none is told."""
+    role, step = labels.get(names.LABEL_ROLE), labels.get(names.LABEL_STEP) or ""
+    if role == ON_FAILURE:
+        return ON_FAILURE
+    item = labels.get(names.LABEL_ITEM)
+    name = f"{step}[{item}]" if step and item else step
+    return f"undo of {name}" if step and role == Role.UNDO else name
 
 
 def _begun(pod: Object) -> bool:

@@ -22,6 +22,7 @@ from workflow_do.cli.options import (
     Context,
     Data,
     GetOutput,
+    Item,
     Kubeconfig,
     Namespace,
     NewName,
@@ -29,6 +30,7 @@ from workflow_do.cli.options import (
     RunName,
     RunOutput,
     StepToDecide,
+    StepToRead,
     Timeout,
     Wait,
     Watch,
@@ -287,6 +289,24 @@ def get(
             list_runs(
                 cluster, output.value, everywhere=all_namespaces, workflow=workflow, limit=limit
             )
+
+
+@app.command()
+def output(
+    run: RunName,
+    step: StepToRead = None,
+    item: Item = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Print what a run gave, or one of its steps, as JSON; large ones as a whole, too."""
+    with exits.told():
+        from workflow_do.cli.get import print_output
+
+        if item is not None and step is None:
+            raise typer.BadParameter("only together with STEP", param_hint="--item")
+        print_output(reach(namespace, context, kubeconfig), run, step, item)
 
 
 @app.command()

@@ -93,6 +93,18 @@ StepToDecide = Annotated[
         autocompletion=complete_step,
     ),
 ]
+StepToRead = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[STEP]",
+        help="A step; absent: the outputs of the run itself.",
+        autocompletion=complete_step,
+    ),
+]
+Item = Annotated[
+    int | None,
+    typer.Option("--item", min=0, metavar="N", help="Of a step with forEach: only this item."),
+]
 Comment = Annotated[
     str | None, typer.Option("--comment", "-m", metavar="TEXT", help="Why; kept with the decision.")
 ]

@@ -143,12 +143,17 @@ def data(obj: Mapping[str, Any], form: str, kind: names.Kind = names.RUN) -> Non
         return
     plain = _without_managed_fields(obj)
     if form == "json":
-        text = json.dumps(plain, indent=2, ensure_ascii=False)
-        typer.echo(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+        value(plain)
         return
     from workflow_do.sdk.yamltext import dump_yaml
 
     typer.echo(dump_yaml(plain), nl=False)
+
+
+def value(found: Any) -> None:
+    """Any JSON on standard output, with no character in it that a terminal acts upon."""
+    text = json.dumps(found, indent=2, ensure_ascii=False)
+    typer.echo(_CONTROLS.sub(lambda control: f"\\u{ord(control[0]):04x}", text))
 
 
 def _without_managed_fields(obj: Mapping[str, Any]) -> dict[str, Any]:

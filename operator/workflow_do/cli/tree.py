@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 from typing import Final
@@ -27,6 +27,9 @@ _LIVE_MESSAGE: Final = 300
 _LIVE_OUTPUT: Final = 200
 _MAX_NAME_WIDTH: Final = 40
 _LIVE: Final = ("Running", "Retrying")
+_UNDO: Final = "undo"
+_INDENT: Final = 4
+"""How much further to the right a branch of a branch begins."""
 LOG_LINES: Final = 8
 LOG_WIDTH: Final = 160
 
@@ -59,13 +62,14 @@ class Gap:
 def run_tree(run: Run, view: View) -> Tree:
     """The whole tree."""
     tree = Tree(_title(run, view), guide_style="bright_black")
-    columns = _Columns(
-        name=min(_MAX_NAME_WIDTH, look.widest(unit.id for unit in run.units)),
-        action=min(_MAX_NAME_WIDTH, look.widest(unit.action for unit in run.units)),
-        time=look.widest(look.took(unit, view.now) for unit in run.units),
-    )
-    for row in fold(list(run.steps.values()), view.room):
-        tree.add(_gap(row, view) if isinstance(row, Gap) else _unit(row, run, columns, view))
+    columns = _columns(run, view)
+    for row in fold(list(run.steps.values()), _room(run, view)):
+        if isinstance(row, Gap):
+            tree.add(_gap(row, view))
+            continue
+        branch = tree.add(_unit(row, run, columns, view))
+        if row.undo:
+            branch.add(_undo(row.undo, run, columns, view), guide_style="bright_black")
     if run.on_failure:
         tree.add(_unit(run.on_failure, run, columns, view, style="italic"))
     for final in run.finals:
@@ -88,14 +92,16 @@ def verdict(run: Run, symbols: Symbols = look.UNICODE, *, message: bool = True) 
         text.append(f": {look.clean(run.reason)}")
     said = run.message if message else ""
     text.append(run.failed_place(said))
-    return text.append(f": {look.clean(said)}" if said else "")
+    text.append(f": {look.clean(said)}" if said else "")
+    undone = look.clean(run.compensation_message) if run.compensated is not None else ""
+    return text.append(f"; {undone}" if undone else "", "" if run.compensated else "bold red")
 
 
 def fold(units: Sequence[Unit], room: int | None) -> list[Unit | Gap]:
     """At most about `room` rows: what runs or failed, and its neighbourhood; the rest as gaps."""
     if room is None or len(units) <= room:
         return list(units)
-    weighty = [i for i, unit in enumerate(units) if unit.state in _LIVE or unit.failed]
+    weighty = [i for i, unit in enumerate(units) if _is_weighty(unit)]
     pending = (i for i, unit in enumerate(units) if unit.state == "Pending")
     focus = weighty[-1] if weighty else next(pending, len(units) - 1)
     kept = set(
@@ -116,6 +122,18 @@ def fold(units: Sequence[Unit], room: int | None) -> list[Unit | Gap]:
     return [*rows, Gap(tuple(hidden))] if hidden else rows
 
 
+def _is_weighty(unit: Unit) -> bool:
+    live = unit.state in _LIVE or unit.failed
+    return live or (unit.undo is not None and _is_weighty(unit.undo))
+
+
+def _room(run: Run, view: View) -> int | None:
+    """Rows for steps; where there are undos a row may have a second line."""
+    if view.room is None or not _undos(run):
+        return view.room
+    return max(3, view.room // 2)
+
+
 @dataclass(frozen=True, slots=True)
 class _Columns:
     """Widths, so that the rows of one tree stand below each other."""
@@ -123,6 +141,21 @@ class _Columns:
     name: int
     action: int
     time: int
+
+
+def _columns(run: Run, view: View) -> _Columns:
+    undos = _undos(run)
+    rows = (*run.units, *undos)
+    least = len(_UNDO) + _INDENT if undos else 0
+    return _Columns(
+        name=min(_MAX_NAME_WIDTH, max(least, look.widest(unit.id for unit in rows))),
+        action=min(_MAX_NAME_WIDTH, look.widest(unit.action for unit in rows)),
+        time=look.widest(look.took(unit, view.now) for unit in rows),
+    )
+
+
+def _undos(run: Run) -> list[Unit]:
+    return [unit.undo for unit in run.steps.values() if unit.undo]
 
 
 def _title(run: Run, view: View) -> Text:
@@ -160,9 +193,8 @@ def _facts(run: Run, view: View) -> list[tuple[str, str]]:
 
 def _said(run: Run) -> bool:
     """Whether a row says what the run's message does: what runs, or why what failed did."""
-    return any(
-        unit.state in _LIVE or (unit.failed and unit.message and unit.message in run.message)
-        for unit in run.units
+    return any(unit.state in _LIVE for unit in (*run.units, *_undos(run))) or any(
+        unit.failed and unit.message and unit.message in run.message for unit in run.units
     )
 
 
@@ -202,6 +234,12 @@ def _unit(unit: Unit, run: Run, columns: _Columns, view: View, style: str = "") 
     row.rstrip()
     more = [Padding(part, (0, 0, 0, 2), expand=False) for part in (below, _log(unit, view)) if part]
     return Group(row, *more) if more else row
+
+
+def _undo(unit: Unit, run: Run, columns: _Columns, view: View) -> RenderableType:
+    """The row of an undo, below that of its step and in line with it."""
+    inside = replace(columns, name=columns.name - _INDENT)
+    return _unit(replace(unit, id=_UNDO), run, inside, view, style="italic")
 
 
 def _word(unit: Unit, run: Run, now: datetime) -> str:

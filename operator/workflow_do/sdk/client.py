@@ -49,6 +49,7 @@ APPROVALS: Final = _ours(names.APPROVAL)
 _REVIEWS: Final = Resource(
     "/apis/authentication.k8s.io/v1", "selfsubjectreviews", "authentication.k8s.io"
 )
+CONFIGMAPS: Final = Resource("/api/v1", "configmaps")
 PODS: Final = Resource("/api/v1", "pods")
 JOBS: Final = Resource("/apis/batch/v1", "jobs", "batch")
 

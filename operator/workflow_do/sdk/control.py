@@ -32,7 +32,7 @@ def ask(
     uid: of the run that is meant; one of the same name made later is not it.
     Raises WrongState where the run has ended or was cancelled, NotFound.
     """
-    run = _the_run(client, namespace, name, uid)
+    run = the_run(client, namespace, name, uid)
     if _is_so(run, wanted):
         return run, False
     _require_live(run, wanted)
@@ -42,7 +42,7 @@ def ask(
     try:
         asked = parse_run(client.merge(RUNS, namespace, name, patch))
     except Invalid:
-        _the_run(client, namespace, name, run.uid)  # says so if it is another one by now
+        the_run(client, namespace, name, run.uid)  # says so if it is another one by now
         raise
     _require_live(asked, wanted)
     return asked, True
@@ -83,7 +83,7 @@ def retry_run(
     the original's own. The trigger is the original's: another body is another process, not the
     same one again. Raises WrongState where the operator would refuse it, NotFound, AlreadyExists.
     """
-    original = _the_run(client, namespace, name, uid)
+    original = the_run(client, namespace, name, uid)
     fault = why_no_retry(original)
     if fault is not None:
         raise wrong(original, fault + _by_whom(client, original))
@@ -129,7 +129,8 @@ def retry_manifest(
     }
 
 
-def _the_run(client: Client, namespace: str, name: str, uid: str | None) -> Run:
+def the_run(client: Client, namespace: str, name: str, uid: str | None) -> Run:
+    """The run as it is now; with a uid only if it is that one. Raises NotFound."""
     run = parse_run(client.get(RUNS, namespace, name))
     if uid is not None and run.uid != uid:
         raise NotFound(

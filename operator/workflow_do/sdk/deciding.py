@@ -13,10 +13,9 @@ from typing import Any, Final
 
 from workflow_do.api import names
 from workflow_do.api.approval import Decision
-from workflow_do.sdk.client import APPROVALS, RUNS, Client
-from workflow_do.sdk.control import wrong
-from workflow_do.sdk.errors import NotFound
-from workflow_do.sdk.run import Run, Unit, parse_run
+from workflow_do.sdk.client import APPROVALS, Client
+from workflow_do.sdk.control import the_run, wrong
+from workflow_do.sdk.run import Run, Unit
 
 _NAME_ROOM: Final = names.MAX_NAME_CHARS - 5 - 1
 """The API server adds five characters; of a longer name it would take some away, unasked."""
@@ -40,9 +39,7 @@ def decide(
     Raises WrongState where no such step waits or we have decided already, NotFound, Forbidden
     where we may not approve the Workflow.
     """
-    run = parse_run(client.get(RUNS, namespace, name))
-    if uid is not None and run.uid != uid:
-        raise NotFound(f'workflowrun "{name}" in namespace {namespace} is not that run any more')
+    run = the_run(client, namespace, name, uid)
     unit = _waiting(run, said.step)
     me = client.whoami()
     if me in unit.approved_by:

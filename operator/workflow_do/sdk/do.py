@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from workflow_do.api import names
+from workflow_do.api.approval import Decision
 from workflow_do.api.run import DesiredState
 from workflow_do.sdk.client import ACTIONS, WORKFLOWS, Client
 from workflow_do.sdk.connect import connect
-from workflow_do.sdk.control import ask, retry_run
+from workflow_do.sdk.control import ask, retry_run, the_run
+from workflow_do.sdk.deciding import Said, decide
 from workflow_do.sdk.definition import Definition, define_action, define_workflow
-from workflow_do.sdk.run import Run
+from workflow_do.sdk.outputs import Reader, item_of, unit_named
+from workflow_do.sdk.run import Run, Unit
 from workflow_do.sdk.runs import (
     DEFAULT_TIMEOUT_SECONDS,
     fetch_run,
@@ -110,6 +113,45 @@ class RunHandle:
             self._client, self.namespace, self.name, uid=self._uid, new_name=name, revision=revision
         )
         return RunHandle(self._client, self.namespace, run.name, run.uid)
+
+    def approve(
+        self,
+        step: str | None = None,
+        *,
+        comment: str | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> Unit:
+        """Approve a step that waits for it, in your own name; gives the step as it was before.
+
+        step: may be left out where it is the only one that waits. data: becomes its output.
+        Raises WrongState where it does not wait or you have approved already, NotFound, Forbidden.
+        """
+        said = Said(Decision.APPROVE, step, comment, data)
+        return decide(self._client, self.namespace, self.name, said, uid=self._uid)
+
+    def reject(self, step: str | None = None, *, comment: str | None = None) -> Unit:
+        """Reject a step that waits for approval: it ends as failed. Else as `approve`."""
+        said = Said(Decision.REJECT, step, comment)
+        return decide(self._client, self.namespace, self.name, said, uid=self._uid)
+
+    def output(self, step: str, *, item: int | None = None) -> Any:
+        """What a step gave, as a whole, wherever it stands; a list where it has items.
+
+        None where it gave nothing. Raises NotFound, OutputUnavailable, Forbidden.
+        """
+        run = self._own()
+        unit = unit_named(run, step)
+        return Reader(self._client, run).output(unit if item is None else item_of(unit, item))
+
+    def outputs(self) -> dict[str, Any]:
+        """What each step that succeeded gave, by its id. Raises what `output` raises."""
+        run = self._own()
+        reader = Reader(self._client, run)
+        done = (unit for unit in run.steps.values() if unit.state == "Succeeded")
+        return {unit.id: reader.output(unit) for unit in done}
+
+    def _own(self) -> Run:
+        return the_run(self._client, self.namespace, self.name, self._uid)
 
     def watch(self, timeout: float | None = None) -> Iterator[Run]:
         """The run now and at every change until it is completed. Raises RunTimeout, NotFound."""

@@ -71,6 +71,10 @@ class WrongState(Refused):
     """What is asked does not fit the run: it has ended, was cancelled, or was retried before."""
 
 
+class OutputUnavailable(WorkflowDoError):
+    """An output that stands in a ConfigMap cannot be given: lost, or too large to be read."""
+
+
 class VersionExpired(Refused):
     """The resourceVersion is too old to watch from (410): list again."""
 

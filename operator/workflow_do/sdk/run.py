@@ -36,6 +36,7 @@ class Unit:
     items: with forEach, every item in the order of the list; they have no id and no action.
     continued: when it failed, the run went on (onError: Continue).
     approved_by: who has approved so far, of the approvals_required (0: it is no approval).
+    compensation: its undo, once that was started; it has the id of the step.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Unit:
     approved_by: tuple[str, ...] = ()
     items: tuple[Unit, ...] = ()
     continued: bool = False
+    compensation: Unit | None = None
 
     @property
     def awaits_approval(self) -> bool:
@@ -69,6 +71,41 @@ class Unit:
     def failed(self) -> bool:
         """Whether it ended, and not well."""
         return self.state in ENDED_BADLY
+
+    @property
+    def undo(self) -> Unit | None:
+        """Its compensation; of a step with items one unit for all of theirs, once one was started.
+
+        Such a unit runs while one of them does, and is as bad as the worst; its items, of which
+        some may be pending, tell how far it is.
+        """
+        if self.compensation is not None or not any(i.compensation for i in self.items):
+            return self.compensation
+        did = [item for item in self.items if item.compensation or item.state in _DID_SOMETHING]
+        undos = tuple(item.compensation or Unit(self.id, "") for item in did)
+        worst = min(undos, key=lambda undo: _RANKS.get(undo.state, _RANKS["Succeeded"]))
+        ends = [undo.completion_time for undo in undos if undo.completion_time]
+        return Unit(
+            id=self.id,
+            action="",
+            state=worst.state,
+            reason=worst.reason,
+            message=worst.message,
+            exit_code=worst.exit_code,
+            attempts=worst.attempts,
+            retry_time=worst.retry_time,
+            start_time=min(filter(None, (undo.start_time for undo in undos)), default=None),
+            completion_time=None if worst.state in _LIVE else max(ends, default=None),
+            items=undos,
+        )
+
+
+_DID_SOMETHING: Final = ("Succeeded", "Unknown")
+_LIVE: Final = ("Running", "Retrying")
+_RANKS: Final = {
+    state: at for at, state in enumerate((*_LIVE, *ENDED_BADLY, "Succeeded", "Pending"))
+}
+"""Of the states of many units the first is that of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +120,8 @@ class Run:
     desired_state: what is asked of it: Running, Paused, Cancelled or CancelledWithCompensation.
     retry_of: the name of the run that this one is a retry of; empty for none.
     retried_by: the uid of the run that is a retry of this one; empty for none.
+    compensated: whether what was done is undone; None where nothing was to be, or it goes on.
+    compensation_message: how many are undone, or which are not and why.
     """
 
     name: str
@@ -105,6 +144,8 @@ class Run:
     desired_state: str = "Running"
     retry_of: str = ""
     retried_by: str = ""
+    compensated: bool | None = None
+    compensation_message: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -134,19 +175,22 @@ class Run:
         return f" at step {step.id}"
 
 
+_VERDICTS: Final = {"True": True, "False": False}
+
+
 def parse_run(obj: Mapping[str, Any]) -> Run:
     """The view of a WorkflowRun object as the API server gives it."""
     meta, spec, status = obj.get("metadata") or {}, obj.get("spec") or {}, obj.get("status") or {}
     conditions = {c.get("type"): c for c in status.get("conditions") or ()}
     succeeded = conditions.get("Succeeded") or {}
-    verdict = {"True": True, "False": False}.get(succeeded.get("status", ""))
+    undone = conditions.get("Compensated") or {}
     handler = status.get("onFailure")
     return Run(
         name=meta.get("name") or "",
         namespace=meta.get("namespace") or "",
         uid=meta.get("uid") or "",
         workflow=spec.get("workflowName") or "",
-        succeeded=verdict,
+        succeeded=_VERDICTS.get(succeeded.get("status", "")),
         completed=(conditions.get("Completed") or {}).get("status") == "True",
         reason=succeeded.get("reason") or "Pending",
         message=succeeded.get("message") or "",
@@ -162,11 +206,14 @@ def parse_run(obj: Mapping[str, Any]) -> Run:
         desired_state=spec.get("desiredState") or "Running",
         retry_of=(spec.get("retryOf") or {}).get("runName") or "",
         retried_by=(meta.get("annotations") or {}).get(names.ANNOTATION_RETRIED_BY) or "",
+        compensated=_VERDICTS.get(undone.get("status", "")),
+        compensation_message=undone.get("message") or "",
         raw=obj,
     )
 
 
 def _unit(id_: str, status: Mapping[str, Any]) -> Unit:
+    undo = status.get("compensation")
     return Unit(
         id=id_,
         action=status.get("action") or "",
@@ -190,6 +237,7 @@ def _unit(id_: str, status: Mapping[str, Any]) -> Unit:
         continued=status.get("onError") == "Continue",
         approved_by=tuple(str(v.get("approver")) for v in status.get("approvals") or ()),
         output_ref=status.get("outputRef"),
+        compensation=_unit(id_, undo) if undo else None,
     )
 
 

@@ -111,6 +111,46 @@ def failed(**more: Any) -> Object:
     )
 
 
+def undone(undo: Object, reason: str = "Compensating", **more: Any) -> Object:
+    """As `failed`, and the first step has an undo; it goes on unless the undo has ended."""
+    obj = failed(**more)
+    obj["status"]["steps"][0]["compensation"] = {"action": "delete-user-db", **undo}
+    conditions = obj["status"]["conditions"]
+    if "completionTime" in undo:
+        good = undo["state"] == "Succeeded"
+        said = "1 of 1 undone" if good else f"could not be undone: createUser ({undo['reason']})"
+        why = "Compensated" if good else "CompensationFailed"
+        conditions.append(condition("Compensated", str(good), why, said))
+    else:
+        del obj["status"]["onFailure"], obj["status"]["completionTime"]
+        conditions[:] = [
+            condition("Succeeded", "Unknown", reason, MESSAGE),
+            condition("Completed", "False", reason),
+            condition("Compensated", "Unknown", "Compensating", "0 of 1 undone"),
+        ]
+    return obj
+
+
+UNDOING = unit("Running", 6)
+UNDONE = unit("Succeeded", 6, 7, output={"deleted": True})
+NOT_UNDONE = unit(
+    "Failed", 6, 7, reason="ExitCode", exitCode=4, message="the database is read-only"
+)
+
+
+def items_undone() -> Object:
+    """Three of four items were done, of which one is undone, and another is being undone."""
+    deleted = {"compensation": unit("Succeeded", 9, 10)}
+    items = [
+        unit("Succeeded", 1, 3),
+        {**unit("Succeeded", 1, 4), "compensation": unit("Running", 11)},
+        {**unit("Unknown", 2, 5, reason="NodeLost"), **deleted},
+        unit("Failed", 2, 6, reason="ExitCode", exitCode=1),
+    ]
+    each = unit("Failed", 1, 6, reason="ExitCode", exitCode=1, message="item 3: no", items=items)
+    return onboarding(each, reason="Compensating", message="createUser[3]: no")
+
+
 def succeeded() -> Object:
     """All three steps, the second after a retry."""
     return onboarding(

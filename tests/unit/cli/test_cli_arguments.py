@@ -183,8 +183,20 @@ def pod(name: str, *, state: str | None, **labels: str) -> runs.Object:
         (pod("p", state="waiting", step="a", role="do"), "a", False),
         (pod("p", state=None, step="a", role="do"), "a", False),
         (pod("p", state="running", role="onFailure"), "onFailure", True),
+        (pod("p", state="running", step="a", role="undo"), "undo of a", True),
+        (pod("p", state="running", step="a", item="3", role="do"), "a[3]", True),
+        (pod("p", state="running", step="a", item="3", role="undo"), "undo of a[3]", True),
     ],
-    ids=["first-try", "second-try", "waiting", "only-a-sidecar", "handler"],
+    ids=[
+        "first-try",
+        "second-try",
+        "waiting",
+        "only-a-sidecar",
+        "handler",
+        "undo",
+        "item",
+        "undo-of-item",
+    ],
 )
 def test_log_sources(obj: runs.Object, label: str, begun: bool) -> None:
     source = source_of(obj)

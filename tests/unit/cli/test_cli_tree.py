@@ -103,6 +103,11 @@ TREES = {
     "failed-ascii": (runs.failed(), View(seconds(300), ASCII)),
     "not-found": (NOT_FOUND, View(seconds(300))),
     "unknown": (UNKNOWN, View(seconds(300))),
+    "undoing": (runs.undone(runs.UNDOING), View(seconds(8))),
+    "undone": (runs.undone(runs.UNDONE), View(seconds(300), logs=True)),
+    "undone-full": (runs.undone(runs.UNDONE), View(seconds(300), full=True)),
+    "not-undone": (runs.undone(runs.NOT_UNDONE), View(seconds(300), ASCII)),
+    "items-undone": (runs.items_undone(), View(seconds(12))),
     "control-characters": (runs.onboarding(STRANGE), View(seconds(3), full=True)),
 }
 
@@ -155,6 +160,13 @@ def test_verdict(obj: runs.Object, text: str) -> None:
     assert verdict(parse_run(obj)).plain == text
 
 
+def test_verdict_tells_what_became_of_what_was_done() -> None:
+    undone = verdict(parse_run(runs.undone(runs.UNDONE)), message=False).plain
+    assert undone.endswith("ExitCode at step syncToCrm; 1 of 1 undone")
+    failed = verdict(parse_run(runs.undone(runs.NOT_UNDONE)), message=False).plain
+    assert failed.endswith("; could not be undone: createUser (ExitCode)")
+
+
 def test_verdict_names_the_step_where_the_message_does_not() -> None:
     text = verdict(parse_run(runs.failed()), message=False).plain
     assert text.endswith("failed after 8s: ExitCode at step syncToCrm")
@@ -176,22 +188,47 @@ def test_lines_tell_every_change_once() -> None:
         ),
         runs.failed(),
     ]
+    same_as_golden("lines", lines_of(history))
+
+
+def lines_of(history: list[runs.Object]) -> str:
     seen: Run | None = None
     lines: list[str] = []
     for run in map(parse_run, history):
         lines += change_lines(seen, run)
         seen = run
-    same_as_golden("lines", "".join(f"{line}\n" for line in lines))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def test_lines_of_undos() -> None:
+    undos = [{**runs.unit("Pending"), "tries": 0}, runs.UNDOING, runs.UNDOING, runs.UNDONE]
+    same_as_golden("lines-undone", lines_of([runs.undone(undo) for undo in undos]))
+    same_as_golden("lines-not-undone", lines_of([runs.undone(runs.NOT_UNDONE)]))
+
+
+def test_lines_of_undos_of_items() -> None:
+    later = runs.items_undone()
+    undo = later["status"]["steps"][0]["items"][1]["compensation"]
+    undo |= {"state": "Succeeded", "completionTime": runs.at(12)}
+    same_as_golden("lines-items-undone", lines_of([runs.items_undone(), later]))
+
+
+def test_the_log_of_an_undo_that_failed_is_shown() -> None:
+    obj = runs.undone({**runs.NOT_UNDONE, "logsTail": "read-only\n"})
+    assert log_lines(parse_run(obj)) == ["the log of the undo of createUser ends:", "  read-only"]
+
+
+def test_steps_with_undos_are_folded_with_room_for_both() -> None:
+    obj = runs.undone(runs.UNDOING)
+    steps = obj["status"]["steps"]
+    steps[1:1] = [{**steps[0], "id": f"s{n}"} for n in range(60)]
+    rows = rendered(run_tree(parse_run(obj), View(seconds(8), room=20))).splitlines()
+    assert len(rows) <= 20 + 8
 
 
 def test_lines_of_a_run_that_is_tried_again_paused_and_cancelled() -> None:
     history = [runs.retried(), runs.between_tries(), runs.between_tries("Paused"), runs.cancelled()]
-    seen: Run | None = None
-    lines: list[str] = []
-    for run in map(parse_run, history):
-        lines += change_lines(seen, run)
-        seen = run
-    same_as_golden("lines-control", "".join(f"{line}\n" for line in lines))
+    same_as_golden("lines-control", lines_of(history))
 
 
 def test_the_end_of_the_log_as_lines() -> None:
