@@ -83,7 +83,7 @@ def test_every_page_of_the_documentation_is_in_an_index() -> None:
     assert {name(page) for page in found - listed} == set()
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=name)
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("0*.md")), ids=name)
 def test_a_decision_is_short(page: Path) -> None:
     assert len(text(page).splitlines()) <= 25
 

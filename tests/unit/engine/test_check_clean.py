@@ -175,6 +175,15 @@ CLEAN: dict[str, dict[str, Any]] = {
         },
         use("steps.each.output | length"),
     ),
+    "continued-items": flow(
+        {**MAKE, "forEach": {"items": "{{ [1, 2] }}"}, "onError": "Continue"},
+        use(
+            "steps.make.output | default([]) | select('mapping') | map(attribute='userId')"
+            " | join(',')"
+        ),
+        use("(steps.make.output | default([]) | reject('none') | first).userId") | {"id": "two"},
+        use("(steps.make.output | default([]))[0].userId | default('none')") | {"id": "three"},
+    ),
     "for-each-output": flow(
         {**MAKE, "forEach": {"items": "{{ [1, 2] }}"}},
         use("steps.make.output | map(attribute='userId') | join(',')"),

@@ -251,6 +251,14 @@ CASES: dict[str, tuple[list[dict[str, Any]], str, str, str]] = {
         [{**step("make", "create-user", email="a@example.com"), "onError": "Continue"},
          use("steps.make.output.userId")],
         X, W, "`steps.make.output` is null when that step has failed"),
+    "continued-item-without-default": (
+        [{**step("make", "create-user", email="a@example.com"), "onError": "Continue",
+          "forEach": {"items": "{{ [1] }}"}}, use("(steps.make.output | default([]))[0].userId")],
+        X, W, "an item of `steps.make.output` is null when it has failed"),
+    "continued-list-without-default": (
+        [{**step("make", "create-user", email="a@example.com"), "onError": "Continue",
+          "forEach": {"items": "{{ [1] }}"}}, use("steps.make.output | length")],
+        X, W, "`steps.make.output` is null when that step could not read its list"),
     "skipped-as-a-whole": (
         [{**step("make", "create-user", email="a@example.com"),
           "when": "{{ trigger.body.age > 1 }}"},

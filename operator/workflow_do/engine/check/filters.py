@@ -173,8 +173,11 @@ def _attribute(shape: Shape, part: str) -> Shape | str:
     return ANY
 
 
-def _chosen(at: int) -> Rule:
-    """`select` and its kin: the name of the test is argument number `at`."""
+def _chosen(at: int, no_nulls: frozenset[str] = frozenset()) -> Rule:
+    """`select` and its kin: the name of the test is argument number `at`.
+
+    no_nulls: tests after which no null is left in the list; "": without any test.
+    """
 
     def rule(call: _Call) -> Outcome:
         faults: list[str] = []
@@ -186,11 +189,15 @@ def _chosen(at: int) -> Rule:
         if isinstance(attribute, str) and test not in ("defined", "undefined"):
             found = _attribute(_items(call.subject), attribute.split(".")[0])
             faults += [found] if isinstance(found, str) else []
-        return Outcome(list_of(call.subject.items), _LIST, "a list", tuple(faults))
+        items = call.subject.items
+        if items is not None and (test if call.has(at, "test") else "") in no_nulls:
+            items = not_null(items)
+        return Outcome(list_of(items), _LIST, "a list", tuple(faults))
 
     return rule
 
 
+_NO_NULLS: Final = frozenset({"", "mapping", "string", "number", "integer", "float", "sequence"})
 _SYMBOLS: Final = ("==", "!=", "<", "<=", ">", ">=")
 
 _RULES: Final[dict[str, Rule]] = {
@@ -224,8 +231,8 @@ _RULES: Final[dict[str, Rule]] = {
     "sum": _sum,
     "unique": _keeps_items,
     "map": _map,
-    "select": _chosen(0),
-    "reject": _chosen(0),
+    "select": _chosen(0, _NO_NULLS),
+    "reject": _chosen(0, frozenset({"none"})),
     "selectattr": _chosen(1),
     "rejectattr": _chosen(1),
 }

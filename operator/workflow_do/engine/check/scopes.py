@@ -136,7 +136,10 @@ def step_field(seen: Before) -> Field:
 def before(id_: str, given: Shape, *, skips: bool, lenient: bool) -> Before:
     """A step as those after it see it: it has ended, and maybe not well."""
     if lenient:
-        why = f"`steps.{id_}.output` is null when that step has failed"
+        many = given.kinds == {"array"}
+        how = "could not read its list" if many else "has failed"
+        why = f"`steps.{id_}.output` is null when that step {how}"
+        given = _items_perhaps(id_, given)
         ended = tuple(state.value for state in StepState if state.terminal)
         return Before(given, why, ended if skips else tuple(s for s in ended if s != "Skipped"))
     if skips:
@@ -149,6 +152,15 @@ def maybe_not_run(id_: str, seen: Before) -> Before:
     """A step as a handler sees it: it may have failed, or never have begun."""
     return replace(
         seen,
+        output=_items_perhaps(id_, seen.output),
         skipped=f"`steps.{id_}.output` is null when that step has not succeeded",
         states=tuple(state.value for state in StepState),
     )
+
+
+def _items_perhaps(id_: str, output: Shape) -> Shape:
+    """The list of what items gave, where one may have failed; any other output as it is."""
+    if output.kinds != {"array"} or output.items is None:
+        return output
+    why = f"an item of `steps.{id_}.output` is null when it has failed"
+    return replace(output, items=nullable(output.items, why))
