@@ -246,10 +246,68 @@ def test_what_a_caller_gave_arrives_verbatim(shared: Bench) -> None:
         ),
         workflow("verbatim", step("it", "verbatim", text="{{ trigger.body.text }}")),
     )
-    text = "$(DB_PASSWORD) $$ $$(DB_PASSWORD) ${DB_PASSWORD} {{ 7*7 }} '\"\n; id é😀"
-    run = shared.finish(shared.start("verbatim", {"text": text}))
+    run = shared.finish(shared.start("verbatim", {"text": TEXT}))
     output = record(run, "it")["output"]
-    assert output == {"given": {"text": text}, "env": text, "known": True}
+    assert output == {"given": {"text": TEXT}, "env": TEXT, "known": True}
+
+
+TEXT = "$(DB_PASSWORD) $$ $$(DB_PASSWORD) ${DB_PASSWORD} {{ 7*7 }} '\"\n; id é😀"
+
+
+def test_it_does_so_through_items_undo_finally_and_outputs(shared: Bench) -> None:
+    """By way of two items, a large output that stands in a ConfigMap, and a run that fails."""
+    large = "out = lambda v: print('::output::' + json.dumps(v), flush=True)\n"
+    undo = {"action": "repeats", "input": {"text": "{{ output.text }}", "was": "{{ input.text }}"}}
+    program = (
+        "import json, os; texts = json.load(open(os.environ['ACTION_INPUT_FILE']))['texts']\n"
+        "given = json.dumps({'first': texts[0], 'last': texts[-1]})\n"
+        "open(os.environ['ACTION_OUTPUT'], 'w').write(given)"
+    )
+    picks = action("picks", command=["python3", "-c", program])
+    shared.apply(
+        action("repeats", "out({'text': given['text'], 'was': given.get('was')})"),
+        action("undoable", "out(given)", compensate=undo),
+        action(
+            "expands",
+            large + "out({'texts': given['texts'] * 300})",
+            output={"source": "Logs"},
+        ),
+        picks,
+        action("breaks", "print(given['text'], file=sys.stderr); sys.exit(3)"),
+        workflow(
+            "through",
+            {
+                **step("each", "undoable", text="{{ item }}"),
+                "forEach": {"items": "{{ trigger.body }}"},
+            },
+            step("many", "expands", texts="{{ steps.each.output | map(attribute='text') | list }}"),
+            step("pick", "picks", texts="{{ steps.many.output.texts }}"),
+            step("stop", "breaks", text="{{ steps.pick.output.last }}"),
+            onFailure={"action": "repeats", "input": {"text": "{{ failure.logsTail }}"}},
+            **{
+                "finally": [
+                    {"id": "end", "action": "repeats", "input": {"text": "{{ trigger.body[0] }}"}}
+                ]
+            },
+        ),
+        workflow(
+            "gives",
+            step("a", "repeats", text="{{ trigger.body[0] }}"),
+            outputs={"all": "{{ trigger.body }}", "a": "{{ steps.a.output.text }}"},
+        ),
+    )
+    names = [shared.start(flow, [TEXT, f"{TEXT}2"]) for flow in ("through", "gives")]
+    run, good = (shared.finish(name, 120) for name in names)
+    assert good["status"]["outputs"] == {"all": [TEXT, f"{TEXT}2"], "a": TEXT}
+    assert verdict(run) == ("False", "ExitCode"), run["status"]
+    each = record(run, "each")["items"]
+    assert [item["output"] for item in each] == [{"text": TEXT}, {"text": f"{TEXT}2"}]
+    undone = [item["compensation"]["output"] for item in each]
+    assert undone == [{"text": t, "was": t} for t in (TEXT, f"{TEXT}2")]
+    assert record(run, "many")["outputRef"]["size"] > 32 * 1024
+    assert record(run, "pick")["output"] == {"first": TEXT, "last": f"{TEXT}2"}
+    assert run["status"]["onFailure"]["output"]["text"] == f"{TEXT}2"
+    assert [f["output"]["text"] for f in run["status"]["finally"]] == [TEXT]
 
 
 def test_a_job_deleted_by_hand(shared: Bench) -> None:
