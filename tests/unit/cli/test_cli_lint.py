@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import pytest
 import yaml
 from typer.testing import CliRunner, Result
@@ -296,84 +295,6 @@ def test_json(folder: Path) -> None:
         "message": "it is 5, an integer, not a string (inputSchema of take)",
         "cure": "put it in quotes",
     }
-
-
-TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
-POSITIVE = {"type": "integer", "minimum": 1}
-
-
-def closed(**properties: Any) -> dict[str, Any]:
-    names = [*properties]
-    return {"type": "object", "properties": properties, "required": names} | {
-        "additionalProperties": False
-    }
-
-
-SARIF = closed(
-    **{"$schema": {"type": "string", "format": "uri"}},
-    version={"const": "2.1.0"},
-    runs={
-        "type": "array",
-        "minItems": 1,
-        "items": closed(
-            tool=closed(
-                driver=closed(
-                    name={"type": "string"},
-                    version={"type": "string"},
-                    rules={
-                        "type": "array",
-                        "uniqueItems": True,
-                        "items": closed(id={"type": "string"}, shortDescription=TEXT),
-                    },
-                )
-            ),
-            columnKind={"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
-            results={
-                "type": "array",
-                "items": closed(
-                    ruleId={"type": "string"},
-                    ruleIndex={"type": "integer", "minimum": 0},
-                    level={"enum": ["none", "note", "warning", "error"]},
-                    message=TEXT,
-                    locations={
-                        "type": "array",
-                        "items": closed(
-                            physicalLocation=closed(
-                                artifactLocation=closed(
-                                    uri={"type": "string", "format": "uri-reference"}
-                                ),
-                                region=closed(startLine=POSITIVE, startColumn=POSITIVE),
-                            ),
-                            logicalLocations={
-                                "type": "array",
-                                "items": closed(fullyQualifiedName={"type": "string"}),
-                            },
-                        ),
-                    },
-                ),
-            },
-        ),
-    },
-)
-"""What the standard asks of the parts that are written here (SARIF 2.1.0, 3.13 to 3.52)."""
-
-
-@pytest.mark.parametrize("name", ["flow.yml", "with space & ü.yml"])
-def test_sarif(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text(ACTIONS + "---\n" + FLOW)
-    done = lint("-o", "sarif", str(tmp_path / name))
-    whole = json.loads(done.stdout)
-    jsonschema_rs.Draft202012Validator(SARIF, validate_formats=True).validate(whole)
-    [run] = whole["runs"]
-    assert len(run["results"]) == 5
-    for result in run["results"]:
-        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
-    assert done.exit_code == 1
-
-
-def test_sarif_of_nothing_is_sarif() -> None:
-    whole = json.loads(lint("-o", "sarif", "-", input=ACTIONS).stdout)
-    jsonschema_rs.Draft202012Validator(SARIF).validate(whole)
 
 
 def test_the_hook_is_a_command_that_runs() -> None:
