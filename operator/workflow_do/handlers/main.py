@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn
 
 from workflow_do import __version__
 from workflow_do.api import names
-from workflow_do.handlers import probes
+from workflow_do.handlers import probes, webhook
 from workflow_do.handlers.probes import Readiness
 from workflow_do.handlers.watching import watch
 from workflow_do.runtime import connection, logs
@@ -81,7 +81,7 @@ class Life:
 async def serve(settings: Settings, link: connection.Connection) -> int:
     """Run until a signal, until the watches end or the lease is lost; the exit code.
 
-    Raises ConfigError if the port cannot be listened on.
+    Raises ConfigError if a port cannot be listened on.
     """
     stop, life, metrics = asyncio.Event(), Life(), Metrics()
     _on_signals(stop)
@@ -93,7 +93,12 @@ async def serve(settings: Settings, link: connection.Connection) -> int:
         metrics=metrics.render,
     )
     # The lease has a client of its own: nothing queues before a renewal.
-    async with probing, _api(link, metrics) as own:
+    async with (
+        probing,
+        _api(link, metrics) as own,
+        _api(link, metrics) as reads,
+        webhook.serve(settings, reads),
+    ):
         lease = Lease(own, settings.lease_namespace, settings.lease_name, settings.pod)
         life.lease = lease
         if not await _unless(stop, _until_leading(own, link.server, lease)):

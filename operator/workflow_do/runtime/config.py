@@ -29,7 +29,8 @@ class Settings:
 
     At most `max_live_jobs` Jobs of runs are live at once; 0: no limit.
     `pod` is the name of the Pod it runs in, "" outside of one. Of the operators with one and the
-    same lease, one works at a time.
+    same lease, one works at a time. `webhook_certificates` is the folder with those of the webhook,
+    "" where it is not served.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -42,6 +43,8 @@ class Settings:
     lease_namespace: str = "default"
     lease_name: str = "workflow-do"
     max_live_jobs: int = 0
+    webhook_certificates: str = ""
+    webhook_port: int = 9443
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -60,6 +63,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         lease_namespace=_name(environ, "POD_NAMESPACE", home, _NAMESPACE),
         lease_name=_name(environ, _PREFIX + "LEASE_NAME", base.lease_name, _POD),
         max_live_jobs=_whole(environ, "MAX_LIVE_JOBS", base.max_live_jobs, 0, 1_000_000),
+        webhook_certificates=environ.get(_PREFIX + "WEBHOOK_CERTIFICATES", "").strip(),
+        webhook_port=_whole(environ, "WEBHOOK_PORT", base.webhook_port, 1, 65535),
     )
 
 

@@ -22,6 +22,8 @@ def test_everything_set() -> None:
             "WORKFLOW_DO_WORKERS": "8",
             "WORKFLOW_DO_MAX_LIVE_JOBS": "500",
             "WORKFLOW_DO_LEASE_NAME": "other",
+            "WORKFLOW_DO_WEBHOOK_CERTIFICATES": "/etc/tls",
+            "WORKFLOW_DO_WEBHOOK_PORT": "9000",
             "POD_NAME": "wdo-7d9f-x2k",
             "POD_NAMESPACE": "ops",
         }
@@ -36,6 +38,8 @@ def test_everything_set() -> None:
         pod="wdo-7d9f-x2k",
         lease_namespace="ops",
         lease_name="other",
+        webhook_certificates="/etc/tls",
+        webhook_port=9000,
     )
 
 
