@@ -35,6 +35,14 @@ def waiting(id_: str = "Approve_it", *approvers: str, required: int = 1) -> Obje
     return {"id": id_, "tries": 0, "attempts": 0, **waits}
 
 
+def items(id_: str, *waiting_: int) -> Object:
+    """A step of three items, of which some wait for approval."""
+    done = {"state": "Succeeded", "tries": 0, "attempts": 0}
+    asked = {**done, "state": "Running", "approvals": []}
+    rows = [asked if at in waiting_ else done for at in range(3)]
+    return {"id": id_, **asked, "approvalsRequired": 2, "items": rows}
+
+
 def started(cluster: Cluster, *steps: Object) -> str:
     """A run with these steps; its uid."""
     made = start_run(cluster.client, FLOW, namespace=cluster.namespace, name="r1", body=runs.BODY)
@@ -77,6 +85,18 @@ def test_one_of_several_says_how_many_are_missing(cluster: Cluster) -> None:
     assert done.stdout == "run r1: step ok approved; 1 more to come\n"
 
 
+def test_one_item_is_decided_by_itself(cluster: Cluster) -> None:
+    started(cluster, waiting("ok"), items("each", 1, 2))
+
+    done = kubectl_workflow(cluster, "approve", "r1", "each", "--item", "2")
+    assert done.stdout == "run r1: step each[2] approved; 1 more to come\n"
+    no = kubectl_workflow(cluster, "reject", "r1", "--item", "1")
+    assert no.stdout == "run r1: step each[1] rejected; it ends as failed\n"
+
+    said = {(a["spec"]["step"], a["spec"]["item"], a["spec"]["decision"]) for a in made(cluster)}
+    assert said == {("each", 2, "Approve"), ("each", 1, "Reject")}
+
+
 def test_rejecting(cluster: Cluster) -> None:
     started(cluster, waiting("ok"), waiting("other"))
 
@@ -101,7 +121,22 @@ DONE = {"id": "ok", "state": "Succeeded", "approvalsRequired": 1}
         pytest.param((DONE, waiting("b")), ("ok",), "at step ok, but at b", id="another one does"),
         pytest.param((waiting("ok"),), ("nope",), "has no step 'nope'", id="no such step"),
         pytest.param(
-            (waiting("a"), waiting("b")), (), "at several steps: name one of a, b", id="which"
+            (waiting("a"), waiting("b")), (), "at several places: name one of a, b", id="which"
+        ),
+        pytest.param(
+            (items("each", 1, 2),), (), "several places: name one of each[1], each[2]", id="items"
+        ),
+        pytest.param(
+            (items("each", 1, 2),),
+            ("each", "--item", "0"),
+            "does not wait for approval at step each for item 0, but at each[1], each[2]",
+            id="item",
+        ),
+        pytest.param(
+            (waiting("ok"),),
+            ("ok", "--item", "0"),
+            "at step ok for item 0, but at ok",
+            id="no item",
         ),
         pytest.param((waiting("ok", ME),), (), "has your approval", id="twice"),
         pytest.param(

@@ -192,7 +192,7 @@ def test_approving_and_rejecting(cluster: Cluster, flow: Workflow) -> None:
     cluster.write_status("r1", {"steps": [{"id": "a", **waits}, {"id": "b", **waits}]})
     assert handle.approve("a", comment="fine", data={"limit": 5}).id == "a"
     assert handle.reject("b").id == "b"
-    with pytest.raises(WrongState, match="at several steps: name one of a, b"):
+    with pytest.raises(WrongState, match="at several places: name one of a, b"):
         handle.approve()
     made = [a["spec"] for a in cluster.client.list_all(Selection(APPROVALS, cluster.namespace))[0]]
     said = {a["step"]: (a["decision"], a.get("comment"), a.get("data")) for a in made}

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from hack.deploy import Failed
 
-from support.bench import Bench, record, verdict
+from support.bench import Bench, record, verdict, workflow
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "refund"
 CLI = Path(sys.executable).parent / "kubectl-workflow"
@@ -127,3 +127,31 @@ def test_the_command_line_approves_as_whoever_calls_it(desk: Bench) -> None:
 
     assert done.stdout == f"run {run}: step approve approved; it goes on\n", done.stderr
     assert record(ended, "pay")["output"]["paid"] == 10
+
+
+def test_each_item_of_a_list_is_decided_by_itself(desk: Bench) -> None:
+    """By the command line, as its caller; no Job at all, and no wait for one."""
+    asks: dict[str, Any] = {"id": "sign", "approval": {"message": "Refund {{ item }}?"}}
+    asks["forEach"] = {"items": "{{ trigger.body }}"}
+    desk.apply(workflow("refunds", asks, outputs={"signed": "{{ steps.sign.output }}"}))
+    run = desk.start("refunds", [80, 20])
+    desk.kubectl(
+        "wait",
+        "--for=jsonpath={.status.steps[0].reason}=WaitingForApproval",
+        f"workflowruns.workflow.do/{run}",
+        "--timeout=60s",
+    )
+    for item, limit in ((1, 10), (0, 50)):
+        given = ("approve", run, "sign", "--item", str(item), "--data", f'{{"limit": {limit}}}')
+        done = subprocess.run(
+            [CLI, *given, "-n", desk.namespace],
+            env=desk.cluster.env,
+            text=True,
+            capture_output=True,
+            timeout=60,
+        )
+        assert done.stdout.startswith(f"run {run}: step sign[{item}] approved"), done.stderr
+    ended = desk.finish(run)
+
+    assert ended["status"]["outputs"] == {"signed": [{"limit": 50}, {"limit": 10}]}
+    assert desk.jobs(ended) == []

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from workflow_do.api.base import Json, Name, Spec
-from workflow_do.api.names import MAX_APPROVER_CHARS
+from workflow_do.api.names import MAX_APPROVER_CHARS, MAX_ITEMS
 from workflow_do.api.workflow import StepId
 
 
@@ -41,6 +41,15 @@ class ApprovalSpec(Spec):
         ),
     ]
     step: Annotated[StepId, Field(description="The id of the step that waits.")]
+    item: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            lt=MAX_ITEMS,
+            description="Of a step with forEach: which of its items, from 0; each is decided by "
+            "itself.",
+        ),
+    ] = None
     decision: Annotated[
         Decision, Field(description="Approve, or Reject, which ends the step as failed.")
     ]

@@ -116,7 +116,7 @@ ACTION: Final = (
     _APPARMOR,
 )
 
-_OF_ACTIONS_ONLY: Final = ("input", "retry", "activeDeadlineSeconds", "forEach", "compensate")
+_OF_ACTIONS_ONLY: Final = ("input", "retry", "activeDeadlineSeconds", "compensate")
 """What says how an Action runs: a step that waits has none."""
 
 WORKFLOW: Final = (
@@ -133,6 +133,11 @@ WORKFLOW: Final = (
         + " || ".join(f"has(self.{field})" for field in _OF_ACTIONS_ONLY)
         + ")",
         f"{', '.join(_OF_ACTIONS_ONLY)} are for steps with an action: leave them out",
+    ),
+    Rule(
+        "spec.steps[]",
+        "!has(self.wait) || !has(self.forEach)",
+        "forEach is for steps with an action or an approval: wait once",
     ),
     _one_of("spec.steps[].wait", "seconds", "until"),
     Rule(

@@ -212,6 +212,15 @@ class ItemCompensationStatus(UnitStatus):
 class ItemStatus(UnitStatus):
     """One item of a step with forEach. Small, for there may be 1,000; its Job's name is derived."""
 
+    approvals: Annotated[
+        tuple[Vote, ...] | None,
+        Field(
+            max_length=MAX_APPROVALS,
+            description="Where each item waits for approval: who has approved this one so far.",
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = None
+
     compensation: Annotated[
         ItemCompensationStatus | None,
         Field(description="The undo of the item, where it was to be undone."),

@@ -173,6 +173,7 @@ def _control(
 def approve(
     run: RunName,
     step: StepToDecide = None,
+    item: Item = None,
     comment: Comment = None,
     data: Data = None,
     namespace: Namespace = None,
@@ -185,7 +186,7 @@ def approve(
         from workflow_do.cli.deciding import Decision, Said, say
 
         given = build_data(read_text(data, sys.stdin, "--data"))
-        said = Said(Decision.APPROVE, step, comment, given)
+        said = Said(Decision.APPROVE, step, comment, given, item)
         say(reach(namespace, context, kubeconfig), run, said)
 
 
@@ -193,6 +194,7 @@ def approve(
 def reject(
     run: RunName,
     step: StepToDecide = None,
+    item: Item = None,
     comment: Comment = None,
     namespace: Namespace = None,
     context: Context = None,
@@ -202,7 +204,7 @@ def reject(
     with exits.told():
         from workflow_do.cli.deciding import Decision, Said, say
 
-        said = Said(Decision.REJECT, step, comment)
+        said = Said(Decision.REJECT, step, comment, None, item)
         say(reach(namespace, context, kubeconfig), run, said)
 
 

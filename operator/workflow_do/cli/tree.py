@@ -25,6 +25,7 @@ from workflow_do.sdk.run import Run, Unit, parse_time
 _LIVE_MESSAGE: Final = 300
 """Characters of a message in the live tree; `get` shows all of it."""
 _LIVE_OUTPUT: Final = 200
+_LIVE_QUESTIONS: Final = 5
 _MAX_NAME_WIDTH: Final = 40
 _LIVE: Final = ("Running", "Retrying")
 _UNDO: Final = "undo"
@@ -256,7 +257,7 @@ def _word(unit: Unit, run: Run, now: datetime) -> str:
         return _next_try(unit, run, now)
     if unit.awaits_approval:
         given = f"{len(unit.approved_by)} of {unit.approvals_required}"
-        return f"waits for approval ({given})"
+        return f"waits for approval ({look.items(unit) or given})"
     cause = look.cause(unit)
     if unit.state == "Running" and unit.items:
         return f"Running, {look.items(unit)}"
@@ -288,10 +289,25 @@ def _result(unit: Unit, view: View) -> Text | None:
         if not output:
             return None
         return Text(output if view.full else look.shorten(output, _LIVE_OUTPUT), "bright_black")
+    if unit.items and unit.awaits_approval:
+        return _questions(unit, view)
     message = look.clean(unit.message)
     if not message:
         return None
     return Text(message if view.full else look.shorten(message, _LIVE_MESSAGE))
+
+
+def _questions(unit: Unit, view: View) -> Text:
+    """What is asked of each item that waits now."""
+    asked = [(at, item) for at, item in enumerate(unit.items) if item.awaits_approval]
+    shown = asked if view.full else asked[:_LIVE_QUESTIONS]
+    rows = [
+        f"[{at}] {look.shorten(look.clean(item.message), _LIVE_MESSAGE)}"
+        + (f" ({len(item.approved_by)} of {item.approvals_required})" if item.approved_by else "")
+        for at, item in shown
+    ]
+    more = len(asked) - len(shown)
+    return Text("\n".join([*rows, f"and {more} more"] if more else rows))
 
 
 def _log(unit: Unit, view: View) -> Text | None:

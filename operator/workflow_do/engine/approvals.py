@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from workflow_do.api.approval import ApprovalSpec, Decision
 from workflow_do.api.names import MAX_APPROVAL_DATA_BYTES
-from workflow_do.api.run import RunStatus, StepState, Vote
+from workflow_do.api.run import ItemStatus, RunStatus, StepState, StepStatus, Vote
 from workflow_do.engine.facts import ApprovalFact
 from workflow_do.engine.schemas import Validator
 from workflow_do.engine.sizes import stored_size
@@ -25,7 +25,9 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """What is asked: which step of which run, of how many people, from when until when."""
+    """What is asked: which step of which run, or which item of it, of how many people, from when
+    until when.
+    """
 
     workflow_name: str
     run_name: str
@@ -34,6 +36,7 @@ class Poll:
     start: datetime
     expiry: datetime
     data: Validator | None = None
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def tally(poll: Poll, counted: tuple[Vote, ...], approvals: Iterable[ApprovalFac
     known = {vote.approval_name for vote in counted}
     for fact in sorted(approvals, key=_order):
         spec = fact.spec
-        if fact.name in known or (spec is not None and spec.step != poll.step):
+        if fact.name in known or (spec is not None and _of_another(poll, spec)):
             continue
         why = _why_not(poll, fact, {vote.approver for vote in votes})
         if why is not None or spec is None:
@@ -75,7 +78,17 @@ def tally(poll: Poll, counted: tuple[Vote, ...], approvals: Iterable[ApprovalFac
 
 def awaits_approval(status: RunStatus) -> bool:
     """Whether a step waits for people to decide: only then do their decisions matter."""
-    return any(s.state is StepState.RUNNING and s.approvals is not None for s in status.steps)
+    return any(_waits(step) or any(map(_waits, step.items or ())) for step in status.steps)
+
+
+def _waits(record: StepStatus | ItemStatus) -> bool:
+    return record.state is StepState.RUNNING and record.approvals is not None
+
+
+def _of_another(poll: Poll, spec: ApprovalSpec) -> bool:
+    """Whether it is about another step, or another item of this one."""
+    other_item = None not in (poll.item, spec.item) and spec.item != poll.item
+    return spec.step != poll.step or other_item
 
 
 def _order(fact: ApprovalFact) -> tuple[datetime, bool, str]:
@@ -90,6 +103,8 @@ def _why_not(poll: Poll, fact: ApprovalFact, decided: set[str]) -> str | None:
         return "it cannot be read"
     if spec.workflow_name != poll.workflow_name or spec.run_name != poll.run_name:
         return f"it names the run {spec.run_name} of the Workflow {spec.workflow_name}"
+    if spec.item != poll.item:
+        return "it names no item" if spec.item is None else "the step has no items"
     if fact.created is None or fact.created < poll.start:
         return "made before the step began to wait"
     if fact.created >= poll.expiry:

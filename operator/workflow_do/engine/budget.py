@@ -83,13 +83,19 @@ def need_of(unit: Unit, record: UnitStatus | None, undoable: Container[str] = ()
 
 def votes_need(waits: WaitingDef) -> int:
     """The bytes that must be there before a step begins to wait: its record, and its approvals."""
-    votes = waits.spec.required if isinstance(waits, ApprovalDef) else 0
-    return RECORD_BYTES + VOTE_BYTES * votes
+    return RECORD_BYTES + VOTE_BYTES * votes_of(waits)
 
 
-def items_need(record: StepStatus, number: int, undoable: Container[str] = ()) -> int:
-    """The bytes that must be there before a list of this many items is begun."""
-    each = ITEM_BYTES + (ITEM_UNDO_BYTES if record.id in undoable else 0)
+def votes_of(waits: WaitingDef | None) -> int:
+    """How many approvals may be on record of a step, or of each of its items."""
+    return waits.spec.required if isinstance(waits, ApprovalDef) else 0
+
+
+def items_need(
+    record: StepStatus, number: int, undoable: Container[str] = (), votes: int = 0
+) -> int:
+    """The bytes that must be there before a list of this many items is begun; `votes`: of each."""
+    each = ITEM_BYTES + VOTE_BYTES * votes + (ITEM_UNDO_BYTES if record.id in undoable else 0)
     return RECORD_BYTES + each * number - ITEM_BYTES * len(record.items or ())
 
 
@@ -281,12 +287,14 @@ def _lean(record: LoneStatus) -> int:
 
 
 def _votes(record: LoneStatus) -> int:
-    """The approvals of a step; while it waits, all that may come."""
-    if not isinstance(record, StepStatus) or record.approvals is None:
+    """The approvals of a step and of its items; while they wait, all that may come."""
+    if not isinstance(record, StepStatus) or record.approvals_required is None:
         return 0
+    parts = record.items if record.items is not None else (record,)
     if not record.state.terminal:
-        return VOTE_BYTES * (record.approvals_required or 0)
-    return sum(stored_size(dump(vote)) + 1 for vote in record.approvals) + 20
+        return VOTE_BYTES * record.approvals_required * len(parts)
+    counted = [part.approvals for part in parts if part.approvals is not None]
+    return sum(20 + sum(stored_size(dump(v)) + 1 for v in votes) for votes in counted)
 
 
 def _items(record: LoneStatus) -> int:

@@ -211,9 +211,12 @@ class _Round:
         if isinstance(items, Problem):
             self._give_up(unit, record, items)
             return
-        if not self._reserve(unit, budget.items_need(record, len(items), self._definition.undos)):
+        votes = budget.votes_of(unit.waits)
+        need = budget.items_need(record, len(items), self._definition.undos, votes)
+        if not self._reserve(unit, need):
             return
-        self._ledger = self._ledger.put(fanout.opened(record, len(items), self._now))
+        opened = fanout.opened(record, len(items), self._now, votes or None)
+        self._ledger = self._ledger.put(opened)
 
     def _items(self, unit: UnitDef, record: StepStatus, scope: Mapping[str, Json]) -> None:
         records = record.items or ()
@@ -230,10 +233,10 @@ class _Round:
             if at >= len(values):  # never seen; a list that changes has no safe meaning
                 self._give_up(one, records[at], fanout.CHANGED)
                 return
-            before = self._begun
+            before, seq = self._begun, self._seq
             within = {**scope, "item": values[at], "index": at}
             self._begin(one, records[at], within, record.start_time)
-            free -= self._begun - before
+            free -= self._begun - before if one.waits is None else self._seq - seq
             if self._ledger.first_failure() is not None:
                 return
 
@@ -267,7 +270,9 @@ class _Round:
         elif isinstance(started, starting.AskGuard):
             self._needs_guard = True
         elif isinstance(started, dict):
-            if unit.waits is not None and not self._reserve(unit, budget.votes_need(unit.waits)):
+            alone = unit.unit.item is None  # the votes of items have their room since the list
+            need = budget.votes_need(unit.waits) if unit.waits is not None and alone else 0
+            if not self._reserve(unit, need):
                 return
             self._ledger = self._ledger.update(unit, **started)
             self._seq += 1

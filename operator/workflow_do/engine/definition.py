@@ -241,7 +241,7 @@ def _step(step: Step, at: int, graph: Graph, actions: Mapping[str, ActionDef]) -
         items=_single(each.items, f"{path}.forEach.items", check) if each is not None else None,
         max_parallel=each.max_parallel if each is not None else 1,
         lenient=step.on_error is OnError.CONTINUE,
-        waits=_waits(step, path, check),
+        waits=_waits(step, path, within),
     )
 
 

@@ -23,14 +23,22 @@ CHANGED: Final = Problem(
 _GOING: Final = (StepState.RUNNING, StepState.RETRYING)
 
 
-def opened(record: StepStatus, number: int, now: datetime) -> StepStatus:
+def opened(
+    record: StepStatus, number: int, now: datetime, required: int | None = None
+) -> StepStatus:
     """The step's record once its list is known; an empty one has succeeded at once.
+
+    `required`: how many approvals each item waits for, where it does.
 
     Items that a retry may take over are there already, by their place in the list.
     """
     known = (record.items or ())[:number]
     items = (*known, *(ItemStatus() for _ in range(number - len(known))))
-    changes: dict[str, Any] = {"items": items, "start_time": stamp(now)}
+    changes: dict[str, Any] = {
+        "items": items,
+        "start_time": stamp(now),
+        "approvals_required": required,
+    }
     if items:
         changes["state"] = StepState.RUNNING
     else:
@@ -45,7 +53,7 @@ def settle(ledger: Ledger, stopped: Problem | None, now: datetime) -> Ledger:
     """
     for step in ledger.steps:
         if step.items is not None and step.state is StepState.RUNNING:
-            changes = _told(step.items, stopped, now)
+            changes = _told(step, step.items, stopped, now)
             if any(getattr(step, key) != value for key, value in changes.items()):
                 ledger = ledger.put(step.model_copy(update=changes))
     return ledger
@@ -57,15 +65,22 @@ def describe(items: tuple[ItemStatus, ...]) -> str:
     return f"{done} of {len(items)} items"
 
 
-def _told(items: tuple[ItemStatus, ...], stopped: Problem | None, now: datetime) -> dict[str, Any]:
-    changes = _first_bad(items)
+def _told(
+    step: StepStatus, items: tuple[ItemStatus, ...], stopped: Problem | None, now: datetime
+) -> dict[str, Any]:
+    bad = _first_bad(items)
+    changes = bad or _asking(step, items)
     going = any(item.state in _GOING for item in items)
     left = any(item.state is StepState.PENDING for item in items)
     if going or (left and stopped is None):
         return changes
     ended = {"completion_time": stamp(now)}
-    if changes:
-        return {**changes, **ended, "state": worst(*(item.state for item in items))}
+    if bad:
+        return {**bad, **ended, "state": worst(*(item.state for item in items))}
+    skipped = next((item for item in items if item.state is StepState.SKIPPED), None)
+    if skipped is not None:
+        told = {"reason": skipped.reason, "message": skipped.message}
+        return {**ended, **told, "state": StepState.SKIPPED}
     if left and stopped is not None:
         message = f"{describe(items)} had succeeded: {stopped.message}"[:MAX_MESSAGE_CHARS]
         return {
@@ -74,7 +89,18 @@ def _told(items: tuple[ItemStatus, ...], stopped: Problem | None, now: datetime)
             "reason": stopped.reason.value,
             "message": message,
         }
-    return {**ended, "state": StepState.SUCCEEDED}
+    return {**changes, **ended, "state": StepState.SUCCEEDED}
+
+
+def _asking(step: StepStatus, items: tuple[ItemStatus, ...]) -> dict[str, Any]:
+    """What a step says whose items wait for approval; at its end nothing."""
+    if step.approvals_required is None:
+        return {}
+    waiting = sum(1 for item in items if item.state is StepState.RUNNING)
+    if waiting == 0:
+        return {"reason": None, "message": None}
+    message = f"{describe(items)} decided, {waiting} to be decided now"
+    return {"reason": Reason.WAITING_FOR_APPROVAL.value, "message": message}
 
 
 def _first_bad(items: tuple[ItemStatus, ...]) -> dict[str, Any]:

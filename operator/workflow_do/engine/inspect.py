@@ -12,7 +12,7 @@ from datetime import datetime
 
 from workflow_do.api.names import MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason, find_reason
-from workflow_do.api.run import OutputRef, StepState, StepStatus, UnitStatus
+from workflow_do.api.run import ItemStatus, OutputRef, StepState, StepStatus, UnitStatus
 from workflow_do.engine import closing, inputs, limits, stored, waiting
 from workflow_do.engine import ledger as books
 from workflow_do.engine.definition import Definition, UnitDef
@@ -84,7 +84,7 @@ def inspect(
         known = books.unit_of(definition, unit) if record.state is StepState.RUNNING else None
         if known is None:
             continue
-        if known.waits is not None and isinstance(record, StepStatus):
+        if known.waits is not None and isinstance(record, StepStatus | ItemStatus):
             found = _look_at_wait(observed, definition, known, record, found, now)
             continue
         uid = record.job_uid or ""
@@ -110,27 +110,30 @@ def _look_at_wait(
     observed: Observed,
     definition: Definition,
     unit: UnitDef,
-    record: StepStatus,
+    record: waiting.Waiting,
     found: Inspection,
     now: datetime,
 ) -> Inspection:
-    """A step without a Job. What ends it, or counts for it, is written down before anything
-    follows: the next look may not find the approval any more.
+    """A step without a Job, or an item of one. What ends it, or counts for it, is written down
+    before anything follows: the next look may not find the approval any more.
     """
     run, failed = observed.run, found.ledger.first_failure()
-    asked = limits.stop_of(run, definition, unit, record.start_time, now)
+    step = found.ledger.step(unit.unit.step)
+    since = step.start_time if step is not None else record.start_time
+    asked = limits.stop_of(run, definition, unit, since, now)
     if asked is not None:
         seen = waiting.Look(waiting.stopped(asked.reason, asked.message, now))
     elif failed is not None:
         seen = waiting.Look(waiting.not_awaited(failed.id, now))
     else:
         scope = inputs.scope(definition, unit, run, found.ledger)
+        scope |= inputs.item_scope(unit, scope)
         seen = waiting.look(observed, unit, record, scope, now)
     if seen.needs_live:
         return replace(found, live=True, needs_live=True)
     if seen.needs_guard:
         return replace(found, live=True, needs_guard=True)
-    limit = limits.limit_of(run, definition, unit, record.start_time)
+    limit = limits.limit_of(run, definition, unit, since)
     return replace(
         found,
         ledger=found.ledger.update(unit, **seen.changes),

@@ -48,8 +48,8 @@ def build_waits(step: Step, path: str, parse: Parse, compile_: Compile) -> Waiti
     """
     if [step.action, step.wait, step.approval].count(None) != 2:
         return f"{path}: exactly one of action, wait and approval must be given"
-    if step.action is None and step.for_each is not None:
-        return f"{path}.forEach: only a step with an action can have it"
+    if step.wait is not None and step.for_each is not None:
+        return f"{path}.forEach: only a step with an action or an approval can have it"
     if step.approval is not None:
         return _approval(step.approval, f"{path}.approval", parse, compile_)
     return _wait(step.wait, path, parse) if step.wait is not None else None

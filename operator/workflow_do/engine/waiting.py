@@ -16,17 +16,21 @@ from typing import Any, Final
 from workflow_do.api.base import Json
 from workflow_do.api.names import MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import StepState, StepStatus
+from workflow_do.api.run import ItemStatus, StepState, StepStatus
 from workflow_do.api.waiting import MAX_WAIT_SECONDS, OnExpiry
 from workflow_do.engine import expressions as ex
 from workflow_do.engine.approvals import Poll, Tally, tally
 from workflow_do.engine.definition import UnitDef
 from workflow_do.engine.facts import Observed, parse_time
+from workflow_do.engine.identity import Unit
 from workflow_do.engine.inputs import invalid
 from workflow_do.engine.jobs import encode_input, hash_of_input
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import describe_span, stamp, stamp_after
 from workflow_do.engine.waitdef import NO_TIME, ApprovalDef, WaitDef, WaitingDef
+
+Waiting = StepStatus | ItemStatus
+"""The record of a step that waits, or of an item of one."""
 
 _MAX_WAIT: Final = timedelta(seconds=MAX_WAIT_SECONDS)
 
@@ -110,7 +114,7 @@ def begun(waits: WaitingDef, start: Start, seq: int, now: datetime) -> dict[str,
 def look(
     observed: Observed,
     unit: UnitDef,
-    record: StepStatus,
+    record: Waiting,
     scope: Mapping[str, Json],
     now: datetime,
 ) -> Look:
@@ -119,8 +123,9 @@ def look(
     if isinstance(waits, ApprovalDef):
         asked = _asked(waits, scope)
         text = asked if isinstance(asked, str) else None
-        return _look_at_approval(observed, waits, record, text, now)
-    until = parse_time(record.wait_until) or now
+        poll = _poll(observed, unit.unit, waits, record, now)
+        return _look_at_approval(observed, waits, record, poll, text, now)
+    until = (parse_time(record.wait_until) if isinstance(record, StepStatus) else None) or now
     return Look({}, look_at=until) if now < until else Look(_succeeded({}, None, now))
 
 
@@ -148,6 +153,8 @@ def _render_approval(
     if isinstance(asked, Problem):
         return asked
     seen = {"message": asked, "trigger": scope["trigger"], "steps": scope["steps"]}
+    if "item" in scope:
+        seen["item"] = scope["item"]
     until = now + timedelta(seconds=waits.spec.expires_seconds)
     return Start(until, asked, hash_of_input(seen))
 
@@ -162,9 +169,13 @@ def _asked(waits: ApprovalDef, scope: Mapping[str, Json]) -> str | Problem | Non
 
 
 def _look_at_approval(
-    observed: Observed, waits: ApprovalDef, record: StepStatus, asked: str | None, now: datetime
+    observed: Observed,
+    waits: ApprovalDef,
+    record: Waiting,
+    poll: Poll,
+    asked: str | None,
+    now: datetime,
 ) -> Look:
-    poll = _poll(observed, waits, record, now)
     counted = record.approvals or ()
     found = tally(poll, counted, observed.approvals)
     if found.rejection is not None:
@@ -184,16 +195,21 @@ def _look_at_approval(
     return Look(changes, look_at=poll.expiry)
 
 
-def _poll(observed: Observed, waits: ApprovalDef, record: StepStatus, now: datetime) -> Poll:
-    run = observed.run
+def _poll(
+    observed: Observed, unit: Unit, waits: ApprovalDef, record: Waiting, now: datetime
+) -> Poll:
+    """What is asked. Of an item only its start is on record: there is little room for each."""
+    run, start = observed.run, parse_time(record.start_time) or now
+    until = parse_time(record.wait_until) if isinstance(record, StepStatus) else None
     return Poll(
         workflow_name=run.spec.workflow_name,
         run_name=run.name,
-        step=record.id,
+        step=unit.step,
         required=waits.spec.required,
-        start=parse_time(record.start_time) or now,
-        expiry=parse_time(record.wait_until) or now,
+        start=start,
+        expiry=until or start + timedelta(seconds=waits.spec.expires_seconds),
         data=waits.data,
+        item=unit.item,
     )
 
 

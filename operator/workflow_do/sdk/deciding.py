@@ -20,43 +20,64 @@ from workflow_do.sdk.run import Run, Unit
 _NAME_ROOM: Final = names.MAX_NAME_CHARS - 5 - 1
 """The API server adds five characters; of a longer name it would take some away, unasked."""
 
+_NAMED: Final = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What somebody decides: about which step (None: the only one that waits), and why."""
+    """What somebody decides: about which step (None: the only one that waits), or which item of it,
+    and why.
+    """
 
     decision: Decision
     step: str | None = None
     comment: str | None = None
     data: Mapping[str, Any] | None = None
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What waits for a decision: a step, or one item of it."""
+
+    step: str
+    item: int | None
+    unit: Unit
+
+    @property
+    def name(self) -> str:
+        """`approve`, or `approve[3]`."""
+        return self.step if self.item is None else f"{self.step}[{self.item}]"
 
 
 def decide(
     client: Client, namespace: str, name: str, said: Said, *, uid: str | None = None
-) -> Unit:
-    """Make the approval; gives the step that it is about, as it was before.
+) -> Asked:
+    """Make the approval; gives what it is about, as it was before.
 
-    Raises WrongState where no such step waits or we have decided already, NotFound, Forbidden
-    where we may not approve the Workflow.
+    Raises WrongState where no such step or item waits or we have decided already, NotFound,
+    Forbidden where we may not approve the Workflow.
     """
     run = the_run(client, namespace, name, uid)
-    unit = _waiting(run, said.step)
+    asked = _waiting(run, said)
     me = client.whoami()
-    if me in unit.approved_by:
-        raise wrong(run, f"step {unit.id} has your approval ({me}) already")
-    client.create(APPROVALS, namespace, approval_manifest(run, unit.id, me, said))
-    return unit
+    if me in asked.unit.approved_by:
+        raise wrong(run, f"step {asked.name} has your approval ({me}) already")
+    client.create(APPROVALS, namespace, approval_manifest(run, asked, me, said))
+    return asked
 
 
-def approval_manifest(run: Run, step: str, approver: str, said: Said) -> dict[str, Any]:
+def approval_manifest(run: Run, asked: Asked, approver: str, said: Said) -> dict[str, Any]:
     """A WorkflowApproval that goes with its run."""
-    words = re.sub(r"[^a-z0-9-]+", "-", f"{run.name}-{step}".lower())[:_NAME_ROOM].strip("-")
+    words = re.sub(r"[^a-z0-9-]+", "-", f"{run.name}-{asked.step}".lower())
+    words = words[:_NAME_ROOM].strip("-")
     owner = {"apiVersion": names.API_VERSION, "kind": names.RUN.kind}
     spec: dict[str, Any] = {
         "workflowName": run.workflow,
         "runName": run.name,
         "runUID": run.uid,
-        "step": step,
+        "step": asked.step,
+        **({} if asked.item is None else {"item": asked.item}),
         "decision": said.decision.value,
         "approver": approver,
         **({"comment": said.comment} if said.comment else {}),
@@ -75,21 +96,37 @@ def approval_manifest(run: Run, step: str, approver: str, said: Said) -> dict[st
     }
 
 
-def _waiting(run: Run, step: str | None) -> Unit:
-    """The step that waits for approval. Raises WrongState where there is none, or not one."""
-    waiting = {unit.id: unit for unit in run.steps.values() if unit.awaits_approval}
-    if step is not None and step in waiting:
-        return waiting[step]
-    if step is not None and step not in run.steps and run.steps:
-        raise wrong(run, f"has no step {step!r}")
-    if step is not None:
-        raise wrong(run, f"does not wait for approval at step {step}" + _instead(waiting))
-    if len(waiting) == 1:
-        return next(iter(waiting.values()))
-    if not waiting:
+def _waiting(run: Run, said: Said) -> Asked:
+    """What waits for approval and is meant. Raises WrongState where there is none, or not one."""
+    waiting = [
+        asked for unit in run.steps.values() if unit.awaits_approval for asked in _parts(unit)
+    ]
+    meant = [
+        asked
+        for asked in waiting
+        if said.step in (None, asked.step) and said.item in (None, asked.item)
+    ]
+    if len(meant) == 1:
+        return meant[0]
+    if said.step is not None and said.step not in run.steps and run.steps:
+        raise wrong(run, f"has no step {said.step!r}")
+    if meant:
+        raise wrong(run, "waits for approval at several places: name one of " + _names(meant))
+    if said.step is None and said.item is None:
         raise wrong(run, "has ended" if run.completed else "does not wait for approval")
-    raise wrong(run, "waits for approval at several steps: name one of " + ", ".join(waiting))
+    where = "" if said.step is None else f" at step {said.step}"
+    where += "" if said.item is None else f" for item {said.item}"
+    instead = f", but at {_names(waiting)}" if waiting else ""
+    raise wrong(run, f"does not wait for approval{where}{instead}")
 
 
-def _instead(waiting: Mapping[str, Unit]) -> str:
-    return f", but at {', '.join(waiting)}" if waiting else ""
+def _parts(unit: Unit) -> list[Asked]:
+    """What of a step waits: it, or some of its items."""
+    if not unit.items:
+        return [Asked(unit.id, None, unit)]
+    return [Asked(unit.id, at, i) for at, i in enumerate(unit.items) if i.awaits_approval]
+
+
+def _names(rows: list[Asked]) -> str:
+    shown = ", ".join(asked.name for asked in rows[:_NAMED])
+    return shown if len(rows) <= _NAMED else f"{shown}, and {len(rows) - _NAMED} more"

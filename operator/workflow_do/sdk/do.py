@@ -118,21 +118,24 @@ class RunHandle:
         self,
         step: str | None = None,
         *,
+        item: int | None = None,
         comment: str | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> Unit:
         """Approve a step that waits for it, in your own name; gives the step as it was before.
 
-        step: may be left out where it is the only one that waits. data: becomes its output.
+        step, item: may be left out where only one waits. data: becomes its output.
         Raises WrongState where it does not wait or you have approved already, NotFound, Forbidden.
         """
-        said = Said(Decision.APPROVE, step, comment, data)
-        return decide(self._client, self.namespace, self.name, said, uid=self._uid)
+        said = Said(Decision.APPROVE, step, comment, data, item)
+        return decide(self._client, self.namespace, self.name, said, uid=self._uid).unit
 
-    def reject(self, step: str | None = None, *, comment: str | None = None) -> Unit:
+    def reject(
+        self, step: str | None = None, *, item: int | None = None, comment: str | None = None
+    ) -> Unit:
         """Reject a step that waits for approval: it ends as failed. Else as `approve`."""
-        said = Said(Decision.REJECT, step, comment)
-        return decide(self._client, self.namespace, self.name, said, uid=self._uid)
+        said = Said(Decision.REJECT, step, comment, None, item)
+        return decide(self._client, self.namespace, self.name, said, uid=self._uid).unit
 
     def output(self, step: str, *, item: int | None = None) -> Any:
         """What a step gave, as a whole, wherever it stands; a list where it has items.

@@ -35,7 +35,8 @@ class Unit:
     wait_until: of a step that waits: when the wait is over, or the approval expires.
     items: with forEach, every item in the order of the list; they have no id and no action.
     continued: when it failed, the run went on (onError: Continue).
-    approved_by: who has approved so far, of the approvals_required (0: it is no approval).
+    approved_by: who has approved so far, of the approvals_required (0: it is no approval); of a
+    step with items each of them.
     compensation: its undo, once that was started; it has the id of the step.
     """
 
@@ -64,7 +65,9 @@ class Unit:
 
     @property
     def awaits_approval(self) -> bool:
-        """Whether it waits for people to decide."""
+        """Whether it waits for people to decide; of a step with items: whether one of them does."""
+        if self.items:
+            return any(item.awaits_approval for item in self.items)
         return self.state == "Running" and self.approvals_required > 0
 
     @property
@@ -214,6 +217,7 @@ def parse_run(obj: Mapping[str, Any]) -> Run:
 
 def _unit(id_: str, status: Mapping[str, Any]) -> Unit:
     undo = status.get("compensation")
+    asked = {"approvalsRequired": status.get("approvalsRequired")}
     return Unit(
         id=id_,
         action=status.get("action") or "",
@@ -233,7 +237,7 @@ def _unit(id_: str, status: Mapping[str, Any]) -> Unit:
         output=status.get("output"),
         wait_until=parse_time(status.get("waitUntil")),
         approvals_required=status.get("approvalsRequired") or 0,
-        items=tuple(_unit("", item) for item in status.get("items") or ()),
+        items=tuple(_unit("", {**asked, **item}) for item in status.get("items") or ()),
         continued=status.get("onError") == "Continue",
         approved_by=tuple(str(v.get("approver")) for v in status.get("approvals") or ()),
         output_ref=status.get("outputRef"),

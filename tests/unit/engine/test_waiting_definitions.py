@@ -30,8 +30,8 @@ def definition(*steps: Raw) -> Any:
         pytest.param(wait(until="{{ steps.x }}"), "steps[0].wait.until", id="unknown step"),
         pytest.param(ask(message="{{ nope }}"), "steps[0].approval.message", id="unknown name"),
         pytest.param(
-            {**ask(), "forEach": {"items": "{{ trigger.body }}"}},
-            "steps[0].forEach: only a step with an action",
+            {**wait(seconds=1), "forEach": {"items": "{{ trigger.body }}"}},
+            "steps[0].forEach: only a step with an action or an approval",
             id="for each",
         ),
         pytest.param(ask(required=11), "steps[0].approval.required", id="too many people"),
