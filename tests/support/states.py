@@ -9,6 +9,7 @@ from typing import Any
 from support.sagas import fail, succeed, three
 from support.world import START, World, action, step, workflow
 from workflow_do.api.base import dump
+from workflow_do.api.reasons import Reason
 from workflow_do.engine import readiness, report
 from workflow_do.engine.problem import Problem
 
@@ -161,6 +162,24 @@ def _succeeded() -> Object:
     return _seen(world)
 
 
+def _with_errors() -> Object:
+    world = World(workflow({**step("one"), "onError": "Continue"}), action("do-it"))
+    world.reconcile()
+    world.ends(code=1)
+    return _seen(world)
+
+
+def _asking() -> Object:
+    return _seen(World(workflow({"id": "ok", "approval": {"message": "Go on?"}})))
+
+
+def _queued() -> Object:
+    world = _world()
+    status = report.waiting(world.parsed(), Problem(Reason.QUEUED, "1 run goes on"), world.now)
+    world.run["status"] = dump(status)
+    return _seen(world, look=False)
+
+
 def _body_invalid() -> Object:
     world = _world()
     assert world.flow is not None
@@ -189,8 +208,6 @@ def _restored() -> Object:
 
 def _unreadable() -> Object:
     world = _world()
-    from workflow_do.api.reasons import Reason
-
     status = report.unreadable(Problem(Reason.RUN_INVALID, "spec: nested too deep"), world.now)
     world.run["status"] = dump(status)
     return _seen(world, look=False)
@@ -199,6 +216,8 @@ def _unreadable() -> Object:
 RUNS: dict[str, Callable[[], Object]] = {
     "not seen yet": _unseen,
     "waiting for its Workflow": _waiting,
+    "waiting for its place": _queued,
+    "waiting for approval": _asking,
     "running": _running,
     "retrying": _retrying,
     "paused": _paused,
@@ -211,6 +230,7 @@ RUNS: dict[str, Callable[[], Object]] = {
     "failed and undone": _undone,
     "failed and not undone": _not_undone,
     "succeeded": _succeeded,
+    "completed with errors": _with_errors,
     "failed": _failed,
     "failed and retried": _retried,
     "cancelled": _cancelled,

@@ -37,6 +37,8 @@ EXPECTED: Final[dict[str, tuple[str, str, set[str]]]] = {
     # As kstatus takes what has no status at all; the operator writes one within milliseconds.
     "not seen yet": ("Progressing", "Current", GOING),
     "waiting for its Workflow": ("Progressing", "InProgress", GOING),
+    "waiting for its place": ("Progressing", "InProgress", GOING),
+    "waiting for approval": ("Progressing", "InProgress", GOING),
     "running": ("Progressing", "InProgress", GOING),
     "retrying": ("Progressing", "InProgress", GOING),
     "paused": ("Suspended", "InProgress", {"resume", *CANCELS}),
@@ -48,6 +50,7 @@ EXPECTED: Final[dict[str, tuple[str, str, set[str]]]] = {
     "cancelling with undo": ("Progressing", "InProgress", set()),
     "failed and undone": ("Degraded", "Failed", {"retry"}),
     "failed and not undone": ("Degraded", "Failed", {"retry"}),
+    "completed with errors": ("Healthy", "Current", set()),
     "succeeded": ("Healthy", "Current", set()),
     "failed": ("Degraded", "Failed", {"retry"}),
     "failed and retried": ("Degraded", "Failed", set()),
