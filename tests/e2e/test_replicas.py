@@ -7,12 +7,15 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from hack import deploy
 from hack.deploy import BUILD_IMAGES, KIND, LOCAL_PREFIX, Cluster, run
 
+from e2e.test_composition import Span, spans
 from support import images
 from support.bench import Bench, Raw, action, condition, step, verdict, workflow
 from support.operator_process import (
@@ -90,6 +93,29 @@ def test_a_leader_frozen_past_its_lease_and_woken_does_no_harm(bench: Bench) -> 
     end = bench.until("the woken one has ended", lambda: ending(bench.cluster, old, life), 10)
     assert end["exitCode"] == 1, "by itself, and not by the kubelet"
     assert_undisturbed(bench, [bench.finish(name, 60) for name in runs])
+
+
+def test_a_mutex_is_held_by_one_whoever_leads(bench: Bench) -> None:
+    """The Pod of the leader is deleted while one run holds it, the next leader killed later."""
+    steps = [step("one", "work", seconds=1), step("two", "work", seconds=1)]
+    bench.apply(WORK, workflow("alone", *steps, concurrency={"policy": "Queue", "max": 1}))
+    names = [bench.start("alone") for _ in range(4)]
+    bench.until("a run has begun", lambda: begun(bench, "one"), 20)
+    first = leader(bench.cluster)
+    bench.cluster.kubectl("delete", "pod", first, "-n", deploy.SYSTEM_NAMESPACE, "--wait=false")
+    bench.until("another run has begun", lambda: begun(bench, "one") > 1, 15 + FAIL_OVER_SECONDS)
+    assert signal_leader(bench.cluster, signal.SIGKILL)
+    runs = [bench.finish(name, 60) for name in names]
+    assert [verdict(found) for found in runs] == [("True", "Succeeded")] * len(runs)
+    held = sorted(_held(spans(bench, found).values()) for found in runs)
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(held)), held
+
+
+def _held(rows: Iterable[Span]) -> tuple[datetime, datetime]:
+    """From the first Job of a run to the end of its last container."""
+    every = [*rows]
+    assert len(every) == 2
+    return min(s.start for s in every), max(s.end for s in every)
 
 
 def container(cluster: Cluster, pod: str) -> Raw:
