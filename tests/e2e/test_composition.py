@@ -98,6 +98,7 @@ REFUSED = [
         {"forEach": {**EACH["forEach"], "maxParallel": 0}}, "maxParallel", id="none-at-once"
     ),
     pytest.param({"onError": "Ignore"}, "onError", id="on-error-unknown"),
+    pytest.param({"wait": {"seconds": -1}}, r"wait\.seconds", id="negative-wait"),
 ]
 
 
@@ -214,7 +215,7 @@ def test_steps_that_cannot_be_put_together_are_not_ready(
         return condition(shared.get(f"workflows.workflow.do/{name}"), "Ready")
 
     ready = shared.until("a verdict on the Workflow", judged, 20)
-    assert ready["status"] == "False", ready
+    assert (ready["status"], ready["reason"]) == ("False", "WorkflowNotReady"), ready
     assert words in ready["message"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.world import World, action, step, workflow
+from workflow_do.api.reasons import Reason
 from workflow_do.engine.definition import define
 from workflow_do.engine.problem import Problem
 
@@ -351,6 +352,7 @@ def test_a_definition_that_cannot_be(change: Raw, message: str) -> None:
     flow = workflow(step("a"), {**step("b"), **change}, step("c"))
     found = define("flow", flow["spec"], {"do-it": ACTIONS[0]["spec"]})
     assert isinstance(found, Problem)
+    assert found.reason is Reason.WORKFLOW_NOT_READY
     assert message in found.message
 
 

@@ -8,6 +8,7 @@ import pytest
 from test_waiting import DO, ask, wait
 
 from support.world import Raw, step, workflow
+from workflow_do.api.reasons import Reason
 from workflow_do.engine.definition import Definition, define
 
 
@@ -47,6 +48,7 @@ def test_what_cannot_be_waited_for_is_told_with_its_place(bad: Raw, said: str) -
     found = definition(bad)
 
     assert not isinstance(found, Definition)
+    assert found.reason is Reason.WORKFLOW_NOT_READY
     assert said in found.message
 
 
