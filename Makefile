@@ -81,6 +81,7 @@ SEED         ?= 0
 .PHONY: test-simulation
 test-simulation: $(SETUP) ## thousands of simulated runs (RUNS=… SEED=…), and seeded defects they find
 	@PYTHONPATH=tests $(BIN)/python -m simulation --runs $(RUNS) --seed $(SEED)
+	@PYTHONPATH=tests $(BIN)/python -m simulation --families --runs 200 --seed $(SEED)
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/simulation
 
 .PHONY: test-component

@@ -207,6 +207,18 @@ REFUSED = {
     "step named trigger": (workflow("flow", "a", "trigger"), "spec.steps[1].id"),
     "step named trigger, why": (workflow("flow", "trigger"), "the id `trigger` is reserved"),
     "step id with a dash": (workflow("flow", "a-b"), "spec.steps[0].id"),
+    "step of two verbs": (
+        made("Workflow", "flow", {"steps": [{"id": "a", "action": "x", "workflow": "y"}]}),
+        "exactly one of action, workflow, wait and approval must be given",
+    ),
+    "step that waits, with input": (
+        made("Workflow", "flow", {"steps": [{"id": "a", "wait": {"seconds": 1}, "input": {}}]}),
+        "are for steps with an action or a workflow: leave them out",
+    ),
+    "retry of a child run": (
+        made("Workflow", "flow", {"steps": [{"id": "a", "workflow": "y", "retry": {}}]}),
+        "retry is for steps with an action",
+    ),
     "unknown trigger type": (workflow(trigger={"type": "cron"}), 'supported values: "api"'),
     "unknown pull policy": (action(imagePullPolicy="Sometimes"), "spec.imagePullPolicy"),
     "no image": (made("Action", "act", {}), "spec.image: Required value"),

@@ -24,6 +24,7 @@ BODIES: dict[str, Any] = {
     "acyclic-merge": {"check": False},
     "known-when-begun": {"depots": ["north", "west"]},
     "persistent-trigger": {"vehicle": 1},
+    "recursion": {"left": 3},
     "interleaved": {"tests": ["hearing", "sight", "balance"]},
 }
 MORE: dict[str, tuple[str, Any]] = {
@@ -278,3 +279,11 @@ def test_a_program_is_asked_again_until_it_says_yes(shared: Bench, started: dict
     found = ended(shared, started["repeat-until"])
     assert (record(found, "look")["attempts"], record(found, "look")["tries"]) == (3, 3)
     assert condition(found, "Completed")["status"] == "True"
+
+
+def test_a_workflow_starts_itself_until_nothing_is_left(
+    shared: Bench, started: dict[str, str]
+) -> None:
+    run = ended(shared, started["recursion"])
+    assert run["status"]["outputs"] == {"taken": 3}
+    assert states(run) == {"take": "Succeeded", "rest": "Succeeded"}

@@ -9,4 +9,5 @@ adversary ..... chooses what happens next, from the seed alone
 invariants .... what must hold, each with its source in the design
 simulate ...... one run: an unfair phase, then a fair one in which it has to end
 campaign ...... thousands of runs, and what they covered
+families ...... parents and children: several runs at once, with a worker for each (workers)
 """

@@ -18,8 +18,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DEFECTS = sorted((Path(__file__).parent / "defects").glob("*.patch"))
-RUNS = 4000
-"""So many runs may pass before a defect is caught."""
+RUNS, FAMILIES = 4000, 200
+"""So many runs, or families of them, may pass before a defect is caught."""
 
 
 def said(patch: Path, word: str) -> str:
@@ -63,6 +63,8 @@ def apply(patch: Path, where: Path) -> None:
 def test_a_seeded_defect_is_caught(patch: Path, tmp_path: Path) -> None:
     apply(patch, tmp_path)
     asked = [f"--runs={RUNS}", f"--seed={said(patch, 'Seed')}"]
+    if "Campaign: families" in patch.read_text():
+        asked = ["--families", f"--runs={FAMILIES}", *asked[1:]]
     done = subprocess.run(
         [sys.executable, "-m", "simulation", "--json", "--processes=1", *asked],
         env={**os.environ, "PYTHONPATH": f"{tmp_path / 'operator'}:{ROOT / 'tests'}"},
@@ -81,8 +83,9 @@ def test_a_seeded_defect_is_caught(patch: Path, tmp_path: Path) -> None:
 
 def test_there_are_enough_defects_and_each_names_a_promise_that_exists() -> None:
     from simulation import promises as made
+    from simulation.families import PROMISES as FAMILY_PROMISES
 
     assert len(DEFECTS) >= 8
-    known = {*dir(made), "every_run_ends", "plan_is_total"}
+    known = {*dir(made), *FAMILY_PROMISES, "every_run_ends", "plan_is_total"}
     for patch in DEFECTS:
         assert promises(patch) <= known, patch.name

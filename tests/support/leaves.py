@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 Node = dict[str, Any]
 
-_INSTEAD: Final = ("wait", "approval")
+_INSTEAD: Final = ("workflow", "wait", "approval")
 """Fields of a step without an Action."""
 _VALID = {"action": "act", "image": "example.com/act:1", "name": "x", "id": "one", "key": "k"}
 

@@ -7,6 +7,7 @@ for and by what a test says the kubelet did. Raw objects go through the engine's
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,8 +17,10 @@ from workflow_do.engine import pinning
 from workflow_do.engine.definition import parse_revision
 from workflow_do.engine.effects import (
     ClaimRetry,
+    ControlRun,
     CreateJob,
     CreateRevision,
+    CreateRun,
     Effect,
     ExpirePod,
     MarkFinished,
@@ -29,6 +32,7 @@ from workflow_do.engine.facts import (
     Guard,
     Observed,
     PastJob,
+    Pinning,
     Refusal,
     Run,
     parse_approval,
@@ -37,10 +41,13 @@ from workflow_do.engine.facts import (
     parse_run,
 )
 from workflow_do.engine.held import Held, parse_held
+from workflow_do.engine.identity import Role, Unit
+from workflow_do.engine.kin import Vouched, parse_call, parse_child, parse_outputs
 from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.plan import plan
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import stamp
+from workflow_do.engine.vouching import vouch
 
 Raw = dict[str, Any]
 START = datetime(2026, 1, 31, 8, 0, 0, tzinfo=UTC)
@@ -56,13 +63,13 @@ def step(id_: str, action_: str = "do-it", **input_: Any) -> Raw:
     return {"id": id_, "action": action_, "input": input_}
 
 
-def workflow(*steps: Raw, **spec: Any) -> Raw:
+def workflow(*steps: Raw, named: str = "flow", **spec: Any) -> Raw:
     """A raw Workflow named `flow`."""
-    return {"metadata": {"name": "flow"}, "spec": {"steps": list(steps), **spec}}
+    return {"metadata": {"name": named}, "spec": {"steps": list(steps), **spec}}
 
 
 class World:
-    """One run and everything around it."""
+    """One run and everything around it; `started`: what it and its children have started."""
 
     def __init__(
         self, flow: Raw | None, *actions: Raw, body: Any = None, name: str = "run-1"
@@ -86,6 +93,10 @@ class World:
         self.approvals: dict[str, Raw] = {}
         self.guard: Guard | None = Guard()
         self._said = 0
+        self.workflows: dict[str, Raw] = {}
+        self.started: dict[str, World] = {}
+        self.parent: World | None = None
+        self.remains: dict[str, bool] = {}
         self.run: Raw = {
             "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1},
             "spec": {"workflowName": "flow", "trigger": {"type": "api", "body": body}},
@@ -93,7 +104,8 @@ class World:
 
     def tick(self, seconds: float) -> None:
         """Let time pass."""
-        self.now += timedelta(seconds=seconds)
+        for world in {id(w): w for w in (self, *self.started.values())}.values():
+            world.now += timedelta(seconds=seconds)
 
     def parsed(self) -> Run:
         """The run as the engine sees it."""
@@ -142,6 +154,9 @@ class World:
             },
             live=live,
             inherited=self.inherited,
+            children={c.run["metadata"]["uid"]: parse_child(c.run) for c in self.children()},
+            remains=self.remains,
+            results={c.run["metadata"]["uid"]: parse_outputs(c.run) for c in self.children()},
         )
 
     def _definition(self, run: Run) -> Any:
@@ -149,6 +164,18 @@ class World:
         if pinned is not None:
             raw = self.revisions.get(pinned)
             return parse_revision(raw) if raw else Problem(Reason.REVISION_LOST, "it is gone")
+        vouched = self._vouched(run)
+        if vouched is None or isinstance(vouched, Problem):
+            return vouched or self._chosen(run)
+        found = self._chosen(run)
+        return replace(found, vouched=vouched) if isinstance(found, Pinning) else found
+
+    def _vouched(self, run: Run) -> Vouched | Problem | None:
+        if run.call is None:
+            return None
+        return vouch(run, run.call, self.parent.parsed() if self.parent is not None else None)
+
+    def _chosen(self, run: Run) -> Any:
         if run.spec.retry_of is not None:
             original = parse_run(self.original) if self.original is not None else None
             assert original is None or isinstance(original, Run)
@@ -158,7 +185,50 @@ class World:
             return pinning.pin_retry(run, original, wanted, before)
         if run.spec.revision_name is not None:
             return pinning.pin_named(run, self.revisions.get(run.spec.revision_name))
-        return pinning.pin(run, self.flow, self.actions, list(self.revisions.values()))
+        known = list(self.revisions.values())
+        return pinning.pin(run, self.flow, self.actions, known, self.workflows)
+
+    def children(self) -> list[World]:
+        """The runs that say this one has started them."""
+        mine = self.run["metadata"]["uid"]
+        calls = ((w, parse_call(w.run)) for w in self.started.values())
+        return [w for w, call in calls if call is not None and call.run_uid == mine]
+
+    def child(self, step_: str, item: int | None = None) -> World:
+        """The newest run that a step of this one has started."""
+        calls = ((w, parse_call(w.run)) for w in self.children())
+        unit = Unit(Role.DO, step_, item)
+        return [w for w, call in calls if call is not None and call.unit == unit][-1]
+
+    def settle(self) -> None:
+        """Bring this run and all that it has started to rest."""
+        before: Any = None
+        while before != (before := [w.run for w in (self, *self.started.values())]):
+            for world in (self, *tuple(self.started.values())):
+                if not world.completed:
+                    world.reconcile()
+
+    def _start(self, manifest: Raw) -> None:
+        """A child run is made, unless one of that name is there."""
+        name, spec = manifest["metadata"]["name"], manifest["spec"]
+        if name in self.started:
+            return
+        flow = self.workflows.get(spec["workflowName"])
+        made = World(flow, *self.actions.values(), name=name)
+        made.now, made.revisions, made.started = self.now, self.revisions, self.started
+        made.workflows, made.parent = self.workflows, self
+        meta = {**manifest["metadata"], "uid": f"uid-{name}", "generation": 1}
+        made.run = copy.deepcopy({**manifest, "metadata": meta})
+        retried = spec.get("retryOf")
+        if retried is not None:
+            made.original = self.started[retried["runName"]].run
+        self.started[name] = made
+
+    def _control(self, effect: ControlRun) -> None:
+        child = self.started[effect.name]
+        child.ask(effect.state.value)
+        by = self.run["metadata"]["uid"] if effect.state.value == "Paused" else ""
+        child.meta("annotations")["workflow.do/paused-with"] = by
 
     def _held(self, name: str) -> Held | None:
         return parse_held(self.maps[name]) if name in self.maps else None
@@ -192,6 +262,10 @@ class World:
             self.revisions[effect.manifest["metadata"]["name"]] = effect.manifest
         elif isinstance(effect, CreateJob):
             self._create_job(effect.manifest)
+        elif isinstance(effect, CreateRun):
+            self._start(effect.manifest)
+        elif isinstance(effect, ControlRun):
+            self._control(effect)
         elif isinstance(effect, MarkStarted):
             self.meta("annotations")["workflow.do/started-uid"] = self.run["metadata"]["uid"]
         elif isinstance(effect, MarkFinished):
@@ -234,6 +308,7 @@ class World:
         """A new run that retries this one."""
         again = World(self.flow, *self.actions.values(), name="run-2")
         again.now, again.revisions, again.original = self.now, self.revisions, self.run
+        again.workflows, again.started = self.workflows, self.started
         again.run["spec"] |= {
             "trigger": copy.deepcopy(self.run["spec"]["trigger"]),
             "retryOf": {"runName": "run-1", "runUID": "uid-run-1"},

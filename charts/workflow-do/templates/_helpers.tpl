@@ -48,10 +48,11 @@ ServiceAccounts: which of them a Job may use is written in the Action, and check
 - apiGroups: [workflow.do]
   resources: [workflowrevisions]
   verbs: [create, delete]
-# Labels and annotations of a run; its spec is immutable. Deleted when the Workflow says so.
+# Made for steps that start a run of another Workflow. Labels and annotations of a run, and what is
+# asked of it; the rest of its spec is immutable. Deleted when the Workflow says so.
 - apiGroups: [workflow.do]
   resources: [workflowruns]
-  verbs: [patch, delete]
+  verbs: [create, patch, delete]
 - apiGroups: [workflow.do]
   resources: [actions/status, workflows/status, workflowruns/status]
   verbs: [get, patch]

@@ -45,6 +45,8 @@ ANNOTATION_SEQ: Final = f"{GROUP}/seq"
 ANNOTATION_EPOCH: Final = f"{GROUP}/epoch"
 ANNOTATION_STARTED_UID: Final = f"{GROUP}/started-uid"
 ANNOTATION_RETRIED_BY: Final = f"{GROUP}/retried-by"
+ANNOTATION_PAUSED_WITH: Final = f"{GROUP}/paused-with"
+"""On a child run that was paused because its parent (the uid) was."""
 LABEL_FINISHED: Final = f"{GROUP}/finished"
 ANNOTATION_JOB_UID: Final = f"{GROUP}/job-uid"
 """On a ConfigMap with an output: the Job that gave it."""
@@ -100,6 +102,10 @@ MAX_STATUS_BYTES: Final = 512 * 1024
 """With the trigger this is half of what the API server's store takes of one object (1.5 MiB)."""
 MAX_INLINE_OUTPUTS_BYTES: Final = 128 * 1024
 MAX_CONCURRENT: Final = 100
+MAX_CHILD_WORKFLOWS: Final = 32
+"""So many other Workflows a Workflow may use, its children's children included."""
+MAX_RUN_DEPTH: Final = 10
+"""Levels of child runs below the first."""
 MAX_MESSAGE_CHARS: Final = 1024
 MAX_LOGS_TAIL_BYTES: Final = 2048
 MAX_FREE_TRIES: Final = 10

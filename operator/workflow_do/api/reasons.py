@@ -169,6 +169,23 @@ class Reason(StrEnum):
         "See what ended the run.",
     )
 
+    # Child runs.
+    CHILD_FAILED = (
+        "ChildFailed",
+        "The run that the step started did not succeed, is gone, or could not be made.",
+        "Look at that run: `kubectl workflow get RUN` of the run that the step names.",
+    )
+    NESTED_TOO_DEEP = (
+        "NestedTooDeep",
+        "The step would start a run more than 10 levels below the first one.",
+        "End the recursion by a `when`, or start the run by other means.",
+    )
+    NOT_A_CHILD = (
+        "NotAChild",
+        "The run names another run as its owner, which has not started it.",
+        "Create runs without an owner; children are made by the operator.",
+    )
+
     # Definitions.
     WORKFLOW_NOT_FOUND = (
         "WorkflowNotFound",

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from workflow_do.api.action import ActionSpec
 from workflow_do.api.base import Name, Spec
+from workflow_do.api.names import MAX_CHILD_WORKFLOWS
 from workflow_do.api.workflow import WorkflowSpec
 
 
@@ -27,3 +28,11 @@ class RevisionSpec(Spec):
         dict[str, ActionSpec],
         Field(max_length=501, description="The specs of its Actions, by name."),
     ]
+    children: Annotated[
+        dict[str, Name] | None,
+        Field(
+            max_length=MAX_CHILD_WORKFLOWS,
+            description="The WorkflowRevisions of the Workflows that its steps start, and of those "
+            "that these start, by the name of the Workflow.",
+        ),
+    ] = None

@@ -116,8 +116,8 @@ ACTION: Final = (
     _APPARMOR,
 )
 
-_OF_ACTIONS_ONLY: Final = ("input", "retry", "activeDeadlineSeconds", "compensate")
-"""What says how an Action runs: a step that waits has none."""
+_OF_WORK_ONLY: Final = ("input", "activeDeadlineSeconds", "compensate")
+"""What says how an Action or a Workflow runs: a step that waits has none."""
 
 WORKFLOW: Final = (
     _name_at_most(WORKFLOW_NAME_MAX, "the names of its runs and Jobs are made from it"),
@@ -126,18 +126,23 @@ WORKFLOW: Final = (
         "self != 'trigger'",
         "the id `trigger` is reserved: it stands for what started the run",
     ),
-    _one_of("spec.steps[]", "action", "wait", "approval"),
+    _one_of("spec.steps[]", "action", "workflow", "wait", "approval"),
     Rule(
         "spec.steps[]",
-        "has(self.action) || !("
-        + " || ".join(f"has(self.{field})" for field in _OF_ACTIONS_ONLY)
+        "has(self.action) || has(self.workflow) || !("
+        + " || ".join(f"has(self.{field})" for field in _OF_WORK_ONLY)
         + ")",
-        f"{', '.join(_OF_ACTIONS_ONLY)} are for steps with an action: leave them out",
+        f"{', '.join(_OF_WORK_ONLY)} are for steps with an action or a workflow: leave them out",
+    ),
+    Rule(
+        "spec.steps[]",
+        "has(self.action) || !has(self.retry)",
+        "retry is for steps with an action: leave it out (the steps of a child run have their own)",
     ),
     Rule(
         "spec.steps[]",
         "!has(self.wait) || !has(self.forEach)",
-        "forEach is for steps with an action or an approval: wait once",
+        "forEach is for steps with an action, a workflow or an approval: wait once",
     ),
     _one_of("spec.steps[].wait", "seconds", "until"),
     Rule(

@@ -10,6 +10,10 @@ from pydantic import Field
 from workflow_do.api.base import Json, Name, Spec, Status, keyed_by
 from workflow_do.api.conditions import Condition
 from workflow_do.api.names import MAX_APPROVALS, MAX_FINALLY, MAX_ITEMS, MAX_STEPS
+from workflow_do.api.unit import OutputRef as OutputRef
+from workflow_do.api.unit import StepState as StepState
+from workflow_do.api.unit import UnitStatus as UnitStatus
+from workflow_do.api.unit import Vote as Vote
 
 _ANY = {"x-kubernetes-preserve-unknown-fields": True}
 
@@ -88,123 +92,6 @@ class RunSpec(Spec):
     ] = None
 
 
-class StepState(StrEnum):
-    """How far a step is, and how it ended."""
-
-    PENDING = "Pending"
-    RUNNING = "Running"
-    RETRYING = "Retrying"
-    SUCCEEDED = "Succeeded"
-    FAILED = "Failed"
-    NOT_STARTED = "NotStarted"
-    UNKNOWN = "Unknown"
-    SKIPPED = "Skipped"
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the step has ended, well or not."""
-        return self not in _LIVE
-
-    @property
-    def bad(self) -> bool:
-        """Whether the step has ended, and neither succeeded nor was skipped."""
-        return self in _BAD
-
-
-_LIVE = frozenset({StepState.PENDING, StepState.RUNNING, StepState.RETRYING})
-_BAD = frozenset({StepState.FAILED, StepState.NOT_STARTED, StepState.UNKNOWN})
-
-
-class OutputRef(Status):
-    """Where an output is that is too large for the status."""
-
-    name: Annotated[str, Field(description="The ConfigMap; it is deleted with the run.")]
-    size: Annotated[int, Field(description="The bytes of its key data.json.")]
-    sha256: Annotated[str, Field(description="The SHA-256 of them, in hex.")]
-
-
-class UnitStatus(Status):
-    """What is known of one unit of work: a step, an item of one, or a handler."""
-
-    state: Annotated[
-        StepState,
-        Field(
-            description="Pending, Running, Retrying (between two tries), Succeeded, Failed (the "
-            "program said so), NotStarted (it never began), Unknown (it began, and what it did is "
-            "not known) or Skipped (its `when` was false)."
-        ),
-    ] = StepState.PENDING
-    reason: Annotated[str | None, Field(description="Why; while Running: what it waits for.")] = (
-        None
-    )
-    message: Annotated[str | None, Field(description="The place and the cure.")] = None
-    exit_code: Annotated[
-        int | None, Field(description="The program's exit code, where it ended by itself.")
-    ] = None
-    seq: Annotated[
-        int | None, Field(description="The how-manyeth start of the run this was, from 1.")
-    ] = None
-    tries: Annotated[int, Field(description="How many Jobs were made.")] = 0
-    attempts: Annotated[
-        int, Field(description="How many tries counted: infrastructure trouble is free of charge.")
-    ] = 0
-    prior_state: Annotated[
-        StepState | None,
-        Field(description="The worst outcome of earlier tries: Unknown, Failed or NotStarted."),
-    ] = None
-    retry_time: Annotated[
-        str | None,
-        Field(
-            description="While Retrying: when the next try starts.",
-            json_schema_extra={"format": "date-time"},
-        ),
-    ] = None
-    taken_over: Annotated[
-        bool | None,
-        Field(description="The step succeeded in the run that this one is a retry of."),
-    ] = None
-    epoch: Annotated[
-        int | None,
-        Field(description="Counts how often the step began anew; part of its idempotency key."),
-    ] = None
-    job_uid: Annotated[str | None, Field(description="Its uid.", alias="jobUID")] = None
-    stop_reason: Annotated[
-        str | None, Field(description="Why the newest try is being stopped before its time.")
-    ] = None
-    start_time: Annotated[
-        str | None,
-        Field(
-            description="When its first Job was made.", json_schema_extra={"format": "date-time"}
-        ),
-    ] = None
-    completion_time: Annotated[
-        str | None,
-        Field(description="When it ended.", json_schema_extra={"format": "date-time"}),
-    ] = None
-    input_hash: Annotated[str | None, Field(description="Hash of the rendered input.")] = None
-    output: Annotated[
-        dict[str, Json] | None,
-        Field(
-            description="What the program gave.",
-            json_schema_extra={**_ANY, "x-kubernetes-map-type": "atomic"},
-        ),
-    ] = None
-    output_ref: Annotated[
-        OutputRef | None,
-        Field(description="Instead of output, where that is large: where it is."),
-    ] = None
-
-
-class Vote(Status):
-    """An approval that counted."""
-
-    approver: Annotated[str, Field(description="Whose it was.")]
-    approval_name: Annotated[str, Field(description="The WorkflowApproval.")]
-    time: Annotated[
-        str, Field(description="When it was made.", json_schema_extra={"format": "date-time"})
-    ]
-
-
 class ItemCompensationStatus(UnitStatus):
     """The undo of one item."""
 
@@ -250,8 +137,11 @@ class StepStatus(LoneStatus):
 
     id: Annotated[str, Field(description="The step's id.")]
     action: Annotated[
-        str | None, Field(description="The Action it runs; absent of a step that waits.")
+        str | None, Field(description="The Action it runs; absent of a step without one.")
     ] = None
+    workflow: Annotated[str | None, Field(description="The Workflow that it starts a run of.")] = (
+        None
+    )
     on_error: Annotated[
         Literal["Continue"] | None,
         Field(description="Continue: the run goes on when the step fails."),
@@ -315,8 +205,23 @@ class RunStatus(Status):
         str | None,
         Field(
             alias="rootRunUID",
-            description="The first run of a chain of retries; idempotency keys are made of it.",
+            description="The first run of a chain of retries, and of a child run that of its "
+            "parent; idempotency keys are made of it.",
         ),
+    ] = None
+    call_path: Annotated[
+        str | None,
+        Field(
+            description="Of a child run: the steps that led to it from the first run, e.g. "
+            "`settle/pay[3]`; idempotency keys are made of it, too."
+        ),
+    ] = None
+    depth: Annotated[
+        int | None, Field(description="Of a child run: how many runs are above it.")
+    ] = None
+    child_revisions: Annotated[
+        dict[str, str] | None,
+        Field(description="The WorkflowRevisions that child runs are pinned to, by Workflow."),
     ] = None
     concurrency_key: Annotated[
         str | None, Field(description="Runs of the Workflow with the same key share its places.")

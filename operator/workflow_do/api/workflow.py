@@ -35,7 +35,8 @@ StepId = Annotated[
 Input = Annotated[
     dict[str, Json],
     Field(
-        description="The Action's input: any JSON; strings may hold `{{ … }}` expressions.",
+        description="The Action's input, or the trigger.body of the child run: any JSON; strings "
+        "may hold `{{ … }}` expressions.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     ),
 ]
@@ -75,13 +76,20 @@ class OnError(StrEnum):
 
 
 class Step(Spec):
-    """One step: an Action with its input, a wait, or an approval. It starts when the steps it needs
-    have ended.
+    """One step: an Action with its input, a wait, an approval, or a run of another Workflow. It
+    starts when the steps it needs have ended.
     """
 
     id: StepId
     title: Annotated[str | None, Field(max_length=200, description="For people.")] = None
     action: Annotated[Name | None, Field(description="The name of the Action to run.")] = None
+    workflow: Annotated[
+        Name | None,
+        Field(
+            description="Start a run of this Workflow instead, with `input` as its trigger.body; "
+            "its outputs are the step's output."
+        ),
+    ] = None
     wait: Annotated[Wait | None, Field(description="Wait for a time instead.")] = None
     approval: Annotated[
         Approval | None, Field(description="Wait until people have approved instead.")

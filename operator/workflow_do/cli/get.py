@@ -15,7 +15,7 @@ from workflow_do.sdk.client import RUNS, Selection
 from workflow_do.sdk.control import wrong
 from workflow_do.sdk.outputs import Reader, item_of, unit_named
 from workflow_do.sdk.run import Run, parse_run
-from workflow_do.sdk.runs import fetch_run
+from workflow_do.sdk.runs import fetch_run, with_family
 
 _COLOURS: Final = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
 
@@ -24,7 +24,7 @@ def get_one(cluster: Cluster, name: str, output: str) -> None:
     """One run: its tree with all there is, or its object."""
     obj = cluster.client.get(RUNS, cluster.namespace, name)
     if output == "table":
-        show.one_run(parse_run(obj), show.console())
+        show.one_run(with_family(cluster.client, parse_run(obj)), show.console())
     else:
         show.data(obj, output)
 

@@ -71,8 +71,8 @@ def _unit_lines(old: Unit | None, new: Unit, kind: str = "step") -> list[str]:
     if old and _seen(old) == _seen(new):
         return []
     place = new.id if new.id == ON_FAILURE else f"{kind} {new.id}"
-    action = f" ({new.action})" if new.action else ""
-    return [f"{place}{action}: {_state(new)}"]
+    verb = look.verb(new)
+    return [f"{place} ({verb}): {_state(new)}" if verb else f"{place}: {_state(new)}"]
 
 
 def _seen(unit: Unit) -> tuple[object, ...]:

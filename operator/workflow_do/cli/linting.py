@@ -54,19 +54,22 @@ def check_files(
 ) -> Summary:
     """Everything wrong in the texts (name, text), in the order of files and lines.
 
-    `complete`: an Action that is nowhere in the texts is missing, not just unknown.
+    `complete`: an Action or a Workflow that is nowhere in the texts is missing, not just unknown.
     """
     files = list(texts)
     found = _Found()
     for file, text in files:
         _read_file(file, text, found)
-    actions = _actions(found)
+    actions = _specs(found, names.ACTION)
+    workflows = _specs(found, names.WORKFLOW)
+    _tell_of_twins(found)
     for manifest in found.objects:
         found.add(manifest, "", _head(manifest))
         spec = manifest.raw.get("spec")
         if isinstance(spec, Mapping):
             space = manifest.metadata("namespace")
-            found.add(manifest, "spec", _spec(manifest, spec, actions.get(space, {}), complete))
+            known = _Known(actions.get(space, {}), workflows.get(space, {}), complete)
+            found.add(manifest, "spec", _spec(manifest, spec, known))
     kept = [r for r in found.rows if warnings or r.finding.severity is Severity.ERROR]
     order = {file: at for at, (file, _) in enumerate(files)}
     kept.sort(key=lambda r: (order[r.position.file], r.position.line, r.position.column))
@@ -83,9 +86,27 @@ def _read_file(file: str, text: str, found: _Found) -> None:
             found.rows.append(Located(finding, error.position, "the file"))
 
 
-def _actions(found: _Found) -> dict[str, dict[str, Mapping[str, Any]]]:
-    """The specs of the Actions by namespace and name; one that is there twice is told of."""
-    actions: dict[str, dict[str, Mapping[str, Any]]] = {}
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The specs in one namespace by name; `complete`: there are no others."""
+
+    actions: Mapping[str, Mapping[str, Any]]
+    workflows: Mapping[str, Mapping[str, Any]]
+    complete: bool
+
+
+def _specs(found: _Found, kind: names.Kind) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """The specs of a kind by namespace and name."""
+    specs: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for manifest in found.objects:
+        spec = manifest.raw.get("spec")
+        if manifest.kind == kind.kind and isinstance(spec, Mapping):
+            specs.setdefault(manifest.metadata("namespace"), {})[manifest.metadata("name")] = spec
+    return specs
+
+
+def _tell_of_twins(found: _Found) -> None:
+    """An object that is there twice."""
     first: dict[tuple[str, str, str], Position] = {}
     for manifest in found.objects:
         name, space = manifest.metadata("name"), manifest.metadata("namespace")
@@ -95,10 +116,6 @@ def _actions(found: _Found) -> dict[str, dict[str, Mapping[str, Any]]]:
             message = f"it stands at {at.file}:{at.line} already"
             found.add(manifest, "metadata.name", [Finding("", Severity.WARNING, message)])
         first.setdefault(key, manifest.position("metadata.name"))
-        spec = manifest.raw.get("spec")
-        if manifest.kind == names.ACTION.kind and isinstance(spec, Mapping):
-            actions.setdefault(space, {})[name] = spec
-    return actions
 
 
 def _head(manifest: Manifest) -> Iterator[Finding]:
@@ -122,16 +139,13 @@ def _wrong(path: str, message: str) -> Finding:
     return Finding(path, Severity.ERROR, message)
 
 
-def _spec(
-    manifest: Manifest,
-    spec: Mapping[str, Any],
-    actions: Mapping[str, Mapping[str, Any]],
-    complete: bool,
-) -> Iterable[Finding]:
+def _spec(manifest: Manifest, spec: Mapping[str, Any], known: _Known) -> Iterable[Finding]:
     name = manifest.metadata("name")
     if manifest.kind == names.ACTION.kind:
         return check_action(name, spec)
     if manifest.kind == names.WORKFLOW.kind:
-        return check_workflow(name, spec, actions, complete=complete)
+        return check_workflow(
+            name, spec, known.actions, complete=known.complete, workflows=known.workflows
+        )
     model = _FORMS.get(manifest.kind)
     return read_form(model, spec)[1] if model is not None else ()

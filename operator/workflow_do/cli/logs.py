@@ -99,7 +99,9 @@ def read_logs(
 ) -> Iterator[Line | Note]:
     """What the logs hold now, one Pod after the other in the order they were made."""
     pods, _ = client.list_all(selection(run, step))
-    if not pods:
+    elsewhere = [*_elsewhere(run, step)]
+    yield from elsewhere
+    if not pods and not elsewhere:
         yield Note(_no_pods(run, step))
     for source in sorted(map(source_of, pods), key=lambda s: s.order):
         if not source.begun:
@@ -110,6 +112,14 @@ def read_logs(
                 yield Line(source.label, line.decode("utf-8", "replace"))
         except NotFound:
             yield Note(f"the Pod of {source.label} ({source.pod}) is gone, and its log with it")
+
+
+def _elsewhere(run: Run, step: str | None) -> Iterator[Note]:
+    """What other runs have in their logs: those that steps have started."""
+    for unit in run.steps.values():
+        if unit.run_name and step in (None, unit.id):
+            where = f"kubectl workflow logs {unit.run_name} -n {run.namespace}"
+            yield Note(f"{unit.id} is a run of its own: {where}")
 
 
 def _no_pods(run: Run, step: str | None) -> str:

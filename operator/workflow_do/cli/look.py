@@ -100,6 +100,11 @@ def cause(unit: Unit) -> str:
     return f"{reason} {unit.exit_code}" if unit.exit_code else reason
 
 
+def verb(unit: Unit) -> str:
+    """What a unit does: its Action, or the Workflow that it starts a run of."""
+    return unit.action or (f"workflow {unit.workflow}" if unit.workflow else "")
+
+
 def tries(unit: Unit) -> str:
     """`after 3 tries`; says how many counted where the infrastructure was at fault for some."""
     if unit.tries <= 1:

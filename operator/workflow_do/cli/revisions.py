@@ -55,6 +55,7 @@ def change_of(before: Revision | None, after: Revision) -> str:
     if before is None:
         return "the first that is kept"
     found = [*_steps(before, after), *_actions(before, after), *_rest(before, after)]
+    found += [*_children(before, after)]
     more = len(found) - _MAX_CHANGES
     said = ", ".join(found[:_MAX_CHANGES]) + (f" and {more} more" if more > 0 else "")
     return said or "nothing"
@@ -85,6 +86,12 @@ def _actions(before: Revision, after: Revision) -> Iterator[str]:
             yield f"action {name}: {new.get('image')}"
         else:
             yield f"action {name}"
+
+
+def _children(before: Revision, after: Revision) -> Iterator[str]:
+    """Other Workflows of which runs may be started, and that have changed."""
+    kept = (name for name in sorted(after.children) if name in before.children)
+    yield from (f"workflow {n}" for n in kept if before.children[n] != after.children[n])
 
 
 def _rest(before: Revision, after: Revision) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,43 +54,53 @@ def symbols_for(target: Console) -> Symbols:
     return UNICODE if target.encoding.lower().startswith("utf") else ASCII
 
 
-def follow(runs: Iterator[Run], target: Console) -> Run:
-    """Show the run until it is completed; gives the last of it. Ends with the verdict."""
+def follow(runs: Iterator[Run], target: Console, family: Callable[[Run], Run]) -> Run:
+    """Show the run until it is completed; gives the last of it. Ends with the verdict.
+
+    `family` reads the children of a run; the live tree shows them.
+    """
     from workflow_do.cli.tree import verdict
 
     live = target.is_terminal
-    last = _follow_live(runs, target) if live else _follow_lines(runs, target)
+    last = _follow_live(runs, target, family) if live else _follow_lines(runs, target)
     target.print(verdict(last, symbols_for(target), message=not live), soft_wrap=True)
     return last
 
 
-def _follow_live(runs: Iterator[Run], target: Console) -> Run:
+def _follow_live(runs: Iterator[Run], target: Console, family: Callable[[Run], Run]) -> Run:
     from rich.console import Group
     from rich.live import Live
     from rich.text import Text
     from rich.tree import Tree
 
+    from workflow_do.cli.relatives import Relatives
     from workflow_do.cli.tree import View, run_tree
 
     symbols = symbols_for(target)
     run: Run | None = None
+    relatives = Relatives(family)
 
     def frame() -> Tree | Group | Text:
         if run is None:
             return Text("connecting…")
+        shown = relatives.of(run)
         if run.completed:
-            return Group(run_tree(run, View(now(), symbols, logs=True)), Text())
+            return Group(run_tree(shown, View(now(), symbols, logs=True)), Text())
         room = max(3, target.size.height - _LINES_AROUND_STEPS)
-        return run_tree(run, View(now(), symbols, room=room, ticking=True))
+        return run_tree(shown, View(now(), symbols, room=room, ticking=True))
 
-    with Live(
-        get_renderable=frame,
-        console=target,
-        refresh_per_second=_FRAMES_PER_SECOND,
-        vertical_overflow="crop",
-    ) as live:
+    with (
+        relatives,
+        Live(
+            get_renderable=frame,
+            console=target,
+            refresh_per_second=_FRAMES_PER_SECOND,
+            vertical_overflow="crop",
+        ) as live,
+    ):
         for seen in runs:
             run = seen
+            relatives.look_at(run)
             live.refresh()
         # The last frame stays on the screen: then as a whole, scrolled if need be.
         live.vertical_overflow = "visible"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from workflow_do.cli import exits, show
@@ -11,7 +12,7 @@ from workflow_do.sdk.client import RUNS, WORKFLOWS, Selection
 from workflow_do.sdk.definition import run_manifest
 from workflow_do.sdk.errors import Forbidden, NotFound
 from workflow_do.sdk.run import Run, parse_run
-from workflow_do.sdk.runs import judged, wait_run, watch_run
+from workflow_do.sdk.runs import judged, wait_run, watch_run, with_family
 
 Mode = Literal["start", "wait", "watch"]
 _MAX_NAMED = 10
@@ -111,8 +112,9 @@ def _watched(
     cluster: Cluster, name: str, uid: str | None, timeout: float, *, to_error: bool = False
 ) -> Run:
     runs = watch_run(cluster.client, cluster.namespace, name, uid=uid, timeout=timeout)
+    family = partial(with_family, cluster.client)
     with exits.interruptible(name, cluster.namespace):
-        return show.follow(runs, show.console(error=to_error))
+        return show.follow(runs, show.console(error=to_error), family)
 
 
 def _waited(cluster: Cluster, run: Run, timeout: float, *, quiet: bool) -> Run:

@@ -1,4 +1,4 @@
-"""A run as a tree: the run, its steps in order, and the onFailure handler as a branch of its own.
+"""A run as a tree: the run, its steps in order, the runs that those have started, and the handlers.
 
 Decides what is shown of a run and what is folded away when there is not room for every step. Pure:
 a run and a moment in, a rich renderable out.
@@ -31,6 +31,8 @@ _LIVE: Final = ("Running", "Retrying")
 _UNDO: Final = "undo"
 _INDENT: Final = 4
 """How much further to the right a branch of a branch begins."""
+_MOST_CHILDREN: Final = 10
+"""Of one step so many runs are shown."""
 LOG_LINES: Final = 8
 LOG_WIDTH: Final = 160
 
@@ -63,19 +65,34 @@ class Gap:
 def run_tree(run: Run, view: View) -> Tree:
     """The whole tree."""
     tree = Tree(_title(run, view), guide_style="bright_black")
+    _add_units(tree, run, view)
+    return tree
+
+
+def _add_units(tree: Tree, run: Run, view: View) -> None:
     columns = _columns(run, view)
     for row in fold(list(run.steps.values()), _room(run, view)):
         if isinstance(row, Gap):
             tree.add(_gap(row, view))
             continue
         branch = tree.add(_unit(row, run, columns, view))
+        _add_children(branch, run, row, view)
         if row.undo:
             branch.add(_undo(row.undo, run, columns, view), guide_style="bright_black")
     if run.on_failure:
         tree.add(_unit(run.on_failure, run, columns, view, style="italic"))
     for final in run.finals:
         tree.add(_unit(final, run, columns, view, style="italic"))
-    return tree
+
+
+def _add_children(node: Tree, run: Run, step: Unit, view: View) -> None:
+    """The runs that a step has started; of many those that go on or went wrong come first."""
+    children = sorted(run.children_of(step), key=lambda child: child.succeeded is True)
+    for child in children[:_MOST_CHILDREN]:
+        _add_units(node.add(_head(child, view)), child, view)
+    more = len(children) - _MOST_CHILDREN
+    if more > 0:
+        node.add(Text(f"{view.symbols.more} {look.count(more, 'more run')}", "bright_black"))
 
 
 def verdict(run: Run, symbols: Symbols = look.UNICODE, *, message: bool = True) -> Text:
@@ -150,7 +167,7 @@ def _columns(run: Run, view: View) -> _Columns:
     least = len(_UNDO) + _INDENT if undos else 0
     return _Columns(
         name=min(_MAX_NAME_WIDTH, max(least, look.widest(unit.id for unit in rows))),
-        action=min(_MAX_NAME_WIDTH, look.widest(unit.action for unit in rows)),
+        action=min(_MAX_NAME_WIDTH, look.widest(look.verb(unit) for unit in rows)),
         time=look.widest(look.took(unit, view.now) for unit in rows),
     )
 
@@ -160,6 +177,14 @@ def _undos(run: Run) -> list[Unit]:
 
 
 def _title(run: Run, view: View) -> Text:
+    text = _head(run, view)
+    for label, value in _facts(run, view):
+        text.append(f"\n  {label:<9} ", "bright_black").append(look.clean(value))
+    return text
+
+
+def _head(run: Run, view: View) -> Text:
+    """The run in one line."""
     state = look.state_of(run)
     now = view.now if view.ticking else None
     text = Text.assemble(
@@ -172,13 +197,12 @@ def _title(run: Run, view: View) -> Text:
     parts = [run.progress, look.took(run, view.now)]
     for part in filter(None, parts):
         text.append(f" {view.symbols.dot} ", "bright_black").append(look.clean(part))
-    for label, value in _facts(run, view):
-        text.append(f"\n  {label:<9} ", "bright_black").append(look.clean(value))
     return text
 
 
 def _facts(run: Run, view: View) -> list[tuple[str, str]]:
     facts = [("workflow", run.workflow), ("namespace", run.namespace), ("retry of", run.retry_of)]
+    facts.append(("parent", run.parent))
     if view.full:
         spec, status = run.raw.get("spec") or {}, run.raw.get("status") or {}
         facts.append(("revision", status.get("revisionName") or ""))
@@ -211,7 +235,7 @@ def _unit(unit: Unit, run: Run, columns: _Columns, view: View, style: str = "") 
     """One row, and below it what needs more room; names are cut, and rows never wrap."""
     now = view.now if view.ticking else None
     name = look.shorten(look.clean(unit.id), columns.name).ljust(columns.name)
-    action = look.shorten(look.clean(unit.action), columns.action).ljust(columns.action)
+    action = look.shorten(look.clean(look.verb(unit)), columns.action).ljust(columns.action)
     started = f"{unit.start_time:%H:%M:%S}" if unit.start_time else ""
     row = Text.assemble(
         look.symbol_of(unit.state, view.symbols, now),

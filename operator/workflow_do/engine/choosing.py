@@ -8,7 +8,7 @@
 Looks at the records only, in the order of the list, which is an order of the graph: one pass sees
 what a step that is skipped or taken over sets free. A round either changes records (skipped, list
 known, taken over, given up), which are written down before anything follows from them, or starts
-Jobs; never both.
+Jobs; never both. That a step starts a child run is a record, too.
 """
 
 from __future__ import annotations
@@ -225,18 +225,19 @@ class _Round:
         if free <= 0 or not waiting:
             return
         items = inputs.list_items(unit, scope)
-        values = items if isinstance(items, list) else []
+        values, before = items if isinstance(items, list) else [], self._seq
         for at in waiting:
-            if free <= 0 or self._begun >= _MOST_AT_ONCE:
+            if free <= 0 or max(self._begun, self._seq - before) >= _MOST_AT_ONCE:
                 return
             one = unit.of_item(at)
             if at >= len(values):  # never seen; a list that changes has no safe meaning
                 self._give_up(one, records[at], fanout.CHANGED)
                 return
-            before, seq = self._begun, self._seq
+            begun, seq = self._begun, self._seq
             within = {**scope, "item": values[at], "index": at}
             self._begin(one, records[at], within, record.start_time)
-            free -= self._begun - before if one.waits is None else self._seq - seq
+            by_record = one.waits is not None or one.child is not None
+            free -= self._seq - seq if by_record else self._begun - begun
             if self._ledger.first_failure() is not None:
                 return
 
@@ -270,15 +271,21 @@ class _Round:
         elif isinstance(started, starting.AskGuard):
             self._needs_guard = True
         elif isinstance(started, dict):
-            alone = unit.unit.item is None  # the votes of items have their room since the list
-            need = budget.votes_need(unit.waits) if unit.waits is not None and alone else 0
-            if not self._reserve(unit, need):
+            if not self._reserve(unit, self._need(unit, record, started)):
                 return
             self._ledger = self._ledger.update(unit, **started)
             self._seq += 1
         elif self._reserve(unit, budget.need_of(unit.unit, record, self._definition.undos)):
             self._effects.append(started)
             self._seq += 1
+
+    def _need(self, unit: UnitDef, record: UnitStatus | None, started: Mapping[str, Any]) -> int:
+        """What must be there before a unit without a Job begins; what is taken over has it."""
+        if unit.waits is not None:  # the votes of items have their room since the list
+            return budget.votes_need(unit.waits) if unit.unit.item is None else 0
+        if started["state"] is not StepState.RUNNING:
+            return 0
+        return budget.need_of(unit.unit, record, self._definition.undos)
 
     def _reserve(self, unit: UnitDef, size: int) -> bool:
         """Whether there is room for the record; without it the unit waits for others, or ends."""

@@ -57,7 +57,15 @@ class ActionDef:
 
 
 NO_ACTION: Final = ActionDef("", ActionSpec(image="none"), None, None, {})
-"""What a step that waits runs: nothing. It is asked whether it `waits` before anything starts."""
+"""What a step without an Action runs: nothing. It is asked whether it `waits`, or starts a `child`,
+before anything starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildDef:
+    """The Workflow that a step starts a run of; which revision of it the run's own one names."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,7 @@ class UnitDef:
     max_parallel: int = 1
     lenient: bool = False
     waits: WaitingDef | None = None
+    child: ChildDef | None = None
 
     def of_item(self, item: int) -> UnitDef:
         """The same for one item of the step's list."""
@@ -88,7 +97,7 @@ class UnitDef:
 @dataclass(frozen=True, slots=True)
 class Definition:
     """A Workflow with all its Actions, as one run sees them. `finals` are those of `finally`,
-    `undos` are by the step's id.
+    `undos` are by the step's id, `children` are the revisions of the Workflows that its runs start.
     """
 
     revision_name: str
@@ -102,6 +111,7 @@ class Definition:
     body: Validator | None
     undos: Mapping[str, UnitDef] = field(default_factory=dict)
     concurrency_key: ex.Tree | None = None
+    children: Mapping[str, str] = field(default_factory=dict)
 
     def step(self, id_: str) -> UnitDef | None:
         """The step with this id."""
@@ -167,7 +177,9 @@ def parse_revision(raw: Raw) -> Definition | Problem:
         return _unreadable(name, describe(error))
     body = raw["spec"]
     found = define(spec.workflow_name, body["workflow"], body["actions"], name)
-    return _unreadable(name, found.message) if isinstance(found, Problem) else found
+    if isinstance(found, Problem):
+        return _unreadable(name, found.message)
+    return replace(found, children=spec.children or {})
 
 
 def _unreadable(name: str, why: str) -> Problem:
@@ -242,6 +254,7 @@ def _step(step: Step, at: int, graph: Graph, actions: Mapping[str, ActionDef]) -
         max_parallel=each.max_parallel if each is not None else 1,
         lenient=step.on_error is OnError.CONTINUE,
         waits=_waits(step, path, within),
+        child=ChildDef(step.workflow) if step.workflow is not None else None,
     )
 
 
@@ -258,16 +271,15 @@ def _undos(
     """What undoes each step that can be undone: as the step says, else as its Action says."""
     found = {}
     for at, step in enumerate(spec.steps):
-        if step.action is None:
-            continue
-        own, default = step.compensate, actions[step.action].spec.compensate
+        action = actions[step.action] if step.action is not None else NO_ACTION
+        own, default = step.compensate, action.spec.compensate
         if own is not None and own.action is not None:
             path = f"steps[{at}].compensate.input"
             roots = COMMON | OF_ITEMS if step.for_each is not None else COMMON
             tree = _tree(own.input or {}, path, undo_check(graph, at, roots))
             found[step.id] = _undo(step.id, actions[own.action], tree)
             continue
-        given = actions[step.action].undo_input
+        given = action.undo_input
         if own is None and default is not None and given is not None:
             found[step.id] = _undo(step.id, actions[default.action], given)
     return found

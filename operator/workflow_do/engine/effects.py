@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from workflow_do.api.run import RunStatus
+from workflow_do.api.run import DesiredState, RunStatus
 from workflow_do.engine.admission import Wish
 from workflow_do.engine.facts import Run
 
@@ -32,6 +32,25 @@ class CreateJob:
     name: str
     manifest: dict[str, Any]
     waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRun:
+    """Make a child run. One of that name is told by its owner, its labels and what it asks for; it
+    does not begin before the status of its parent names it.
+    """
+
+    name: str
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRun:
+    """Ask something of a child run: what is asked of its parent."""
+
+    name: str
+    uid: str
+    state: DesiredState
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +103,8 @@ class ClaimRetry:
 Effect = (
     CreateRevision
     | CreateJob
+    | CreateRun
+    | ControlRun
     | StoreData
     | SuspendJob
     | ExpirePod
@@ -101,9 +122,11 @@ class Plan:
     plan without effects is written down. `needs_live` asks for a look at the API server itself,
     `needs_events` for the Events of these Jobs (uids), `needs_past` for what Events know of Jobs of
     these names, `needs_logs` for the end of the log of these Pods (name → uid), `needs_outputs` for
-    the longer end that may hold an output, `needs_held` for these ConfigMaps, `asks` for a place
-    among the runs of the Workflow; then plan again. `look_at` is the time at which something
-    changes by itself. `waits` names the Jobs that would start if it were their turn.
+    the longer end that may hold an output, `needs_held` for these ConfigMaps, `needs_results` for
+    what these child runs (names) gave, `needs_remains` for whether anything of these deleted ones
+    (uids) is left, `asks` for a place among the runs of the Workflow; then plan again. `look_at` is
+    the time at which something changes by itself. `waits` names the Jobs that would start if it
+    were their turn.
     """
 
     status: RunStatus
@@ -116,5 +139,7 @@ class Plan:
     needs_logs: Mapping[str, str] = field(default_factory=dict)
     needs_outputs: Mapping[str, str] = field(default_factory=dict)
     needs_held: frozenset[str] = frozenset()
+    needs_results: frozenset[str] = frozenset()
+    needs_remains: frozenset[str] = frozenset()
     asks: Wish | None = None
     waits: frozenset[str] = frozenset()

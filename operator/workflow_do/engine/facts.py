@@ -7,6 +7,7 @@ writes them.
     Observed ── run ─────── what the user asked for, and the status as last written
              ├─ definition  the pinned revision, or why there is none
              ├─ jobs, pods  everything that carries the run's uid
+             ├─ children    runs that it started, by uid; results: what those gave
              ├─ approvals   what people have decided about the run
              ├─ guard       whether approvals can be believed
              ├─ job_events  why a Job without a Pod has none
@@ -34,9 +35,13 @@ from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import RunSpec, RunStatus
 from workflow_do.engine.admission import Standing
+from workflow_do.engine.answers import Guard as Guard
+from workflow_do.engine.answers import PastJob as PastJob
+from workflow_do.engine.answers import Refusal as Refusal
 from workflow_do.engine.crowd import Crowd
 from workflow_do.engine.definition import Definition
 from workflow_do.engine.held import Held
+from workflow_do.engine.kin import Call, ChildFact, Vouched, parse_call
 from workflow_do.engine.nesting import is_deep
 from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.problem import Problem, describe
@@ -59,6 +64,7 @@ class Run:
 
     `started_uid` names the uid under which its first Job was made, `retried_by` the run that took
     it over, `finished` the reason it ended with; the three outlive a backup, the status does not.
+    `call`: which step of another run it says it was started by.
     """
 
     name: str
@@ -73,6 +79,7 @@ class Run:
     retried_by: str = ""
     finished: str = ""
     created: str = ""
+    call: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,40 +172,20 @@ class ApprovalFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
-    """What came of an attempt to approve in another's name; no `fault` where it was refused."""
-
-    fault: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PastJob:
-    """A Job that Events tell of, there or not: its uid, and when it was first spoken of."""
-
-    uid: str
-    seen: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A definite no of the API server to a POST: HTTP code and its message."""
-
-    reason: Reason
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class Pinning:
     """A definition that the run may be pinned to; `manifest` is None where it is stored already.
 
     `original` is the run that this one is a retry of, `alike` the steps of it whose Actions are
-    the same in both definitions.
+    the same in both definitions. `before`: revisions of other Workflows that it names and that are
+    not stored. `vouched`: of a child.
     """
 
     definition: Definition
     manifest: dict[str, Any] | None
     original: Run | None = None
     alike: frozenset[str] = frozenset()
+    before: tuple[dict[str, Any], ...] = ()
+    vouched: Vouched | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +195,8 @@ class Observed:
     `inherited`: another process may have started something in this run that is not on record and
     gone by now. `past` answers for the names of Jobs that were asked for; None: never heard of.
     `standing`: where the run stands among those that share places, once it has asked. `crowd`:
-    None where Jobs are not limited.
+    None where Jobs are not limited. `remains`: whether anything is left of a child (uid) that is
+    gone.
     """
 
     run: Run
@@ -223,6 +211,9 @@ class Observed:
     logs: Mapping[str, str] = field(default_factory=dict)
     log_outputs: Mapping[str, LogEnd] = field(default_factory=dict)
     held: Mapping[str, Held | None] = field(default_factory=dict)
+    children: Mapping[str, ChildFact] = field(default_factory=dict)
+    results: Mapping[str, dict[str, Json]] = field(default_factory=dict)
+    remains: Mapping[str, bool] = field(default_factory=dict)
     standing: Standing | None = None
     crowd: Crowd | None = None
     live: bool = False
@@ -258,6 +249,7 @@ def parse_run(raw: Raw) -> Run | Problem:
         retried_by=str(_dict(meta, "annotations").get(names.ANNOTATION_RETRIED_BY, "")),
         finished=str(_dict(meta, "labels").get(names.LABEL_FINISHED, "")),
         created=str(meta.get("creationTimestamp") or ""),
+        call=parse_call(raw),
     )
 
 
@@ -330,13 +322,9 @@ def parse_pod(raw: Raw) -> PodFact:
 def parse_approval(raw: Raw) -> ApprovalFact:
     """A WorkflowApproval as an ApprovalFact."""
     meta = _dict(raw, "metadata")
-    spec: ApprovalSpec | None
+    deep = is_deep(raw.get("spec"), MAX_DEPTH)
     try:
-        spec = (
-            None
-            if is_deep(raw.get("spec"), MAX_DEPTH)
-            else ApprovalSpec.model_validate(raw.get("spec"))
-        )
+        spec = None if deep else ApprovalSpec.model_validate(raw.get("spec"))
     except ValidationError:
         spec = None
     return ApprovalFact(str(meta.get("name", "")), parse_time(meta.get("creationTimestamp")), spec)

@@ -75,9 +75,12 @@ def job_name(run_name: str, run_uid: str, unit: Unit, try_: int) -> str:
     return f"{prefix}-{digest}"
 
 
-def idempotency_key(root_run_uid: str, unit: Unit, epoch: int = 0) -> str:
-    """The same over all tries of a unit; another for every other unit and run."""
-    return hash_of([root_run_uid, unit.role.value, unit.step, unit.item_word, epoch])[:32]
+def idempotency_key(root_run_uid: str, unit: Unit, epoch: int = 0, call_path: str = "") -> str:
+    """The same over all tries of a unit; another for every other unit and run. The steps of a child
+    run are told from those of others by the path of steps that led to it.
+    """
+    path = [call_path] if call_path else []
+    return hash_of([root_run_uid, *path, unit.role.value, unit.step, unit.item_word, epoch])[:32]
 
 
 def labels(workflow: str, run_name: str, run_uid: str, unit: Unit, try_: int) -> dict[str, str]:

@@ -26,7 +26,7 @@ def account(
     """For a unit that could start now, whatever else keeps it from starting: the name of the Job
     to ask Events for; or the ledger with its try begun, where they tell of one; None: as it is.
     """
-    if not observed.inherited or unit.waits is not None:
+    if not observed.inherited or unit.waits is not None or unit.child is not None:
         return None
     run = observed.run
     record = ledger.find(unit.unit)

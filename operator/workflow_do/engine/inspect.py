@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from workflow_do.api.names import MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason, find_reason
 from workflow_do.api.run import ItemStatus, OutputRef, StepState, StepStatus, UnitStatus
-from workflow_do.engine import closing, inputs, limits, stored, waiting
+from workflow_do.engine import calling, closing, inputs, limits, stored, waiting
 from workflow_do.engine import ledger as books
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.effects import Effect, StoreData
@@ -50,11 +52,14 @@ class Inspection:
     needs_logs: Mapping[str, str] = field(default_factory=dict)
     needs_outputs: Mapping[str, str] = field(default_factory=dict)
     needs_held: frozenset[str] = frozenset()
+    needs_results: frozenset[str] = frozenset()
+    needs_remains: frozenset[str] = frozenset()
 
     @property
     def needs(self) -> bool:
         """Whether more must be observed before anything is decided."""
         more = self.needs_events or self.needs_logs or self.needs_outputs or self.needs_held
+        more = more or self.needs_results or self.needs_remains
         return self.needs_live or self.needs_guard or bool(more)
 
 
@@ -90,6 +95,10 @@ def inspect(
         uid = record.job_uid or ""
         step = ledger.step(unit.step) if unit.role is Role.DO else None
         since = step.start_time if step is not None else record.start_time
+        if known.child is not None:
+            it = Live(known, record, None, None, since)
+            found = _look_at_child(observed, definition, it, found, now)
+            continue
         it = Live(known, record, jobs.get(uid), _pod_of(jobs.get(uid), pods.get(uid, [])), since)
         found = _look(observed, definition, it, found, now)
     for late in late_jobs(observed, definition, found.ledger, now):
@@ -120,7 +129,7 @@ def _look_at_wait(
     run, failed = observed.run, found.ledger.first_failure()
     step = found.ledger.step(unit.unit.step)
     since = step.start_time if step is not None else record.start_time
-    asked = limits.stop_of(run, definition, unit, since, now)
+    asked = limits.stop_of_wait(run, definition, unit, since, now)
     if asked is not None:
         seen = waiting.Look(waiting.stopped(asked.reason, asked.message, now))
     elif failed is not None:
@@ -140,6 +149,49 @@ def _look_at_wait(
         live=True,
         look_at=earliest(found.look_at, now if seen.counts else earliest(seen.look_at, limit)),
     )
+
+
+def _look_at_child(
+    observed: Observed, definition: Definition, it: Live, found: Inspection, now: datetime
+) -> Inspection:
+    """A step whose child run goes on, or is to be made. The reason of a stop is written first."""
+    if it.record.stop_reason is None and not calling.has_ended(observed, it.unit.unit, it.record):
+        asked = limits.stop_of(observed.run, definition, it.unit, it.since, now)
+        if asked is not None:
+            return _ask_to_stop(found, it.unit, asked, now)
+    if len(found.effects) >= calling.MOST_AT_ONCE:
+        return replace(found, live=True, look_at=now)
+    manifest = partial(_child_of, observed, definition, it, found.ledger)
+    seen = calling.look(observed, definition, it.unit, it.record, manifest, now)
+    if isinstance(seen, Ended):
+        return _end(observed, definition, it, found, seen, now)
+    results = found.needs_results | seen.needs_results
+    if seen.needs_results and len(observed.results) + len(results) > calling.MOST_AT_ONCE:
+        return replace(found, live=True, look_at=now)
+    return replace(
+        found,
+        ledger=found.ledger.update(it.unit, **seen.changes) if seen.changes else found.ledger,
+        live=True,
+        effects=(*found.effects, *seen.effects),
+        look_at=earliest(found.look_at, seen.look_at, _limit(observed, definition, it)),
+        needs_live=found.needs_live or seen.needs_live,
+        needs_results=results,
+        needs_remains=found.needs_remains | seen.needs_remains,
+    )
+
+
+def _child_of(
+    observed: Observed, definition: Definition, it: Live, ledger: Ledger
+) -> dict[str, Any] | Problem:
+    """The run that the step starts, from its input; rendered again, that is the same."""
+    gone = stored.lost(definition, it.unit, ledger, observed.held)
+    if gone is not None:
+        return gone
+    scope = inputs.scope(definition, it.unit, observed.run, ledger)
+    rendered = inputs.render(it.unit, {**scope, **inputs.item_scope(it.unit, scope)})
+    if isinstance(rendered, Problem):
+        return rendered
+    return calling.manifest_of(observed.run, definition, it.unit, it.record, rendered.input)
 
 
 def _look(
@@ -239,7 +291,8 @@ def _end(
     """A try that has ended: what it gave is kept, before anything else is said of it."""
     if it.unit.unit.role is Role.UNDO:
         verdict = replace(verdict, output=None)  # nobody can read it, so it takes no room
-    given = stored.Given(it.unit, it.record.tries, it.record.job_uid or "", verdict.output or {})
+    by = it.record.job_uid or it.record.run_uid or ""
+    given = stored.Given(it.unit, it.record.tries, by, verdict.output or {})
     if verdict.reason is Reason.JOB_LOST:
         name = stored.place_of(observed.run, definition, given).name
         if name not in observed.held:

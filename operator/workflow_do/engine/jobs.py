@@ -62,6 +62,7 @@ class Try:
     input: Json
     env: Mapping[str, str]
     input_file: str | None = None
+    call_path: str = ""
 
     @property
     def input_hash(self) -> str:
@@ -198,7 +199,7 @@ def _env(action: ActionDef, this: Try) -> list[dict[str, Any]]:
         "WORKFLOW_STEP": this.unit.step or this.unit.role.value,
         "WORKFLOW_ATTEMPT": str(this.number),
         "WORKFLOW_IDEMPOTENCY_KEY": identity.idempotency_key(
-            this.root_run_uid, this.unit, this.epoch
+            this.root_run_uid, this.unit, this.epoch, this.call_path
         ),
     }
     return rows + [{"name": key, "value": escape(value)} for key, value in ours.items()]

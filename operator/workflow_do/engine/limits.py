@@ -69,6 +69,15 @@ def stop_of(
     return too_late(run, definition, unit, since, now)
 
 
+def stop_of_wait(
+    run: Run, definition: Definition, unit: UnitDef, since: str | None, now: datetime
+) -> Stop | None:
+    """The same of a step that waits: it ends at once however the run is cancelled."""
+    if cancelled(run):
+        return Stop(Reason.CANCELLED, "the run was cancelled")
+    return too_late(run, definition, unit, since, now)
+
+
 def too_late(
     run: Run, definition: Definition, unit: UnitDef, since: str | None, now: datetime
 ) -> Stop | None:

@@ -1,40 +1,38 @@
 """To which revision a run is pinned: the frozen Workflow and Actions, found by their content.
 
-Works on live objects (watches are unordered): equal content has an equal hash and so an equal
-name, and is stored once however many runs ask for it at the same time. Fields of the Workflow that
-are read live and say nothing of the process are not content: changing them is no new revision.
+Works on live objects (watches are unordered). What a revision holds and is called `freezing` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
 
 from workflow_do.api import conditions as cond
 from workflow_do.api import names
 from workflow_do.api.base import Spec
 from workflow_do.api.conditions import ConditionType
-from workflow_do.api.housekeeping import HOUSEKEEPING_FIELDS
 from workflow_do.api.reasons import Reason
-from workflow_do.engine.check import check_workflow, errors, tell
+from workflow_do.engine.check import Finding, check_workflow, errors, tell
 from workflow_do.engine.definition import Definition, UnitDef, define, parse_revision
 from workflow_do.engine.facts import Pinning, Raw, Run, spec_of
-from workflow_do.engine.identity import hash_of
+from workflow_do.engine.freezing import NOTHING, Frozen
 from workflow_do.engine.problem import Problem
-from workflow_do.engine.uses import used_names
-
-_HASH_CHARS: Final = 10
-_LIVE_FIELDS: Final = HOUSEKEEPING_FIELDS | {"suspend"}
-"""Fields of a Workflow that are read from the live object, never from a revision."""
+from workflow_do.engine.uses import child_names, reach
 
 
 def pin(
-    run: Run, workflow: Raw | None, actions: Mapping[str, Raw], revisions: Sequence[Raw]
+    run: Run,
+    workflow: Raw | None,
+    actions: Mapping[str, Raw],
+    revisions: Sequence[Raw],
+    workflows: Mapping[str, Raw] = NOTHING,
 ) -> Pinning | Problem:
     """The revision of the live Workflow and Actions (name → object; absent: not found).
 
-    What the checker has against them stops the run. Content that has a revision already was checked
-    when that was made: an operator that has learned more stops no process that works.
+    `workflows` are the others that its runs may come to, `revisions` those of all of them. What the
+    checker has against them stops the run. Content that has a revision already was checked when
+    that was made: an operator that has learned more stops no process that works.
     Problems: WorkflowNotFound, WorkflowNotReady, ActionNotFound, ActionNotReady.
     """
     wanted = run.spec.workflow_name
@@ -45,34 +43,50 @@ def pin(
         )
     if spec_of(workflow).get("suspend") is True:
         return Problem(Reason.WORKFLOW_SUSPENDED, f"the Workflow {wanted!r} is suspended")
-    content = content_of(workflow, actions)
-    revision = _revision_name(wanted, content)
-    definition = define(wanted, content["workflow"], content["actions"], revision)
+    family = {**workflows, wanted: workflow}
+    absent = _absent(spec_of(workflow), family)
+    if absent is not None:
+        return absent
+    frozen = Frozen(family, actions)
+    content = frozen.content(wanted)
+    definition = define(wanted, content["workflow"], content["actions"], frozen.name(wanted))
     if isinstance(definition, Problem):
         return definition
-    known = any((r.get("metadata") or {}).get("name") == revision for r in revisions)
-    wrong = () if known else errors(check_workflow(wanted, content["workflow"], content["actions"]))
-    if wrong:
-        return Problem(Reason.WORKFLOW_NOT_READY, _clip(tell(wrong)))
-    manifest = None if known else _manifest(run, definition, content, revisions)
-    return Pinning(definition, manifest)
+    known = {(r.get("metadata") or {}).get("name") for r in revisions}
+    if definition.revision_name not in known:
+        wrong = errors(_check(wanted, content["workflow"], family, actions))
+        if wrong:
+            return Problem(Reason.WORKFLOW_NOT_READY, _clip(tell(wrong)))
+    missing = [n for n in sorted({*frozen.below(wanted), wanted}) if frozen.name(n) not in known]
+    made = {name: frozen.manifest(run.namespace, name, revisions) for name in missing}
+    before = tuple(manifest for name, manifest in made.items() if name != wanted)
+    definition = replace(definition, children=content.get("children", {}))
+    return Pinning(definition, made.get(wanted), before=before)
+
+
+def _check(
+    name: str, spec: Raw, family: Mapping[str, Raw], actions: Mapping[str, Raw]
+) -> tuple[Finding, ...]:
+    specs = {action: spec_of(raw) for action, raw in actions.items()}
+    others = {workflow: spec_of(raw) for workflow, raw in family.items()}
+    return check_workflow(name, spec, specs, workflows=others)
+
+
+def _absent(spec: Raw, family: Mapping[str, Raw]) -> Problem | None:
+    """Whether a Workflow is not there that its runs may come to."""
+    specs = {name: spec_of(raw) for name, raw in family.items()}
+    missing = sorted(reach(spec, specs) - specs.keys())
+    if not missing:
+        return None
+    users = (name for name in sorted(specs) if missing[0] in child_names(specs[name]))
+    message = f"there is no Workflow {missing[0]!r}, which {next(users, '')!r} starts runs of"
+    return Problem(Reason.WORKFLOW_NOT_FOUND, f"{message}: apply it")
 
 
 def _clip(text: str) -> str:
     """What a run's condition holds; that of the Workflow holds all of it."""
     limit = names.MAX_MESSAGE_CHARS
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def current_revision(workflow: Raw, actions: Mapping[str, Raw]) -> str:
-    """The name of the revision that a run started now would be pinned to, were it usable."""
-    meta = workflow.get("metadata") or {}
-    return _revision_name(str(meta.get("name", "")), content_of(workflow, actions))
-
-
-def _revision_name(workflow_name: str, content: Raw) -> str:
-    """The name of the revision of some content."""
-    return f"{workflow_name}-{hash_of(content)[:_HASH_CHARS]}"
 
 
 def pin_named(run: Run, revision: Raw | None) -> Pinning | Problem:
@@ -90,20 +104,6 @@ def pin_named(run: Run, revision: Raw | None) -> Pinning | Problem:
             f"spec.revisionName: {name!r} is a revision of {of!r}, not of the run's Workflow",
         )
     return Pinning(definition, None)
-
-
-def content_of(workflow: Raw, actions: Mapping[str, Raw]) -> dict[str, Any]:
-    """What a revision freezes: the Workflow's spec, and the specs of its Actions that are there.
-
-    `actions` may hold others besides.
-    """
-    spec = {k: v for k, v in spec_of(workflow).items() if k not in _LIVE_FIELDS}
-    specs = {name: spec_of(raw) for name, raw in actions.items()}
-    used = sorted(used_names(spec, specs) & actions.keys())
-    return {
-        "workflow": spec,
-        "actions": {name: dict(specs[name]) for name in used},
-    }
 
 
 def pin_retry(
@@ -127,17 +127,22 @@ def pin_retry(
         return definition
     if isinstance(before, Problem):
         return before
-    verbs = {s.unit.step: _verb(s) for s in before.steps}
-    alike = frozenset(s.unit.step for s in definition.steps if verbs.get(s.unit.step) == _verb(s))
+    verbs = {s.unit.step: _verb(before, s) for s in before.steps}
+    same = (s for s in definition.steps if verbs.get(s.unit.step) == _verb(definition, s))
+    alike = frozenset(s.unit.step for s in same)
     return Pinning(definition, None, original, alike)
 
 
-def _verb(step: UnitDef) -> Spec:
-    """What a step does: its Action, or what it waits for."""
+def _verb(definition: Definition, step: UnitDef) -> Spec | tuple[str, str | None]:
+    """What a step does: its Action, what it waits for, or what it starts a run of."""
+    if step.child is not None:
+        return step.child.name, definition.children.get(step.child.name)
     return step.action.spec if step.waits is None else step.waits.spec
 
 
 def _not_to_be_retried(run: Run, original: Run) -> str | None:
+    if original.call is not None and run.call is None:
+        return f"was started by the run {original.call.run_name!r}: retry that one"
     if original.spec.workflow_name != run.spec.workflow_name:
         return f"is a run of the Workflow {original.spec.workflow_name!r}"
     verdict = cond.find(original.status.conditions, ConditionType.SUCCEEDED)
@@ -155,31 +160,3 @@ def _not_to_be_retried(run: Run, original: Run) -> str | None:
 
 def _refused(message: str) -> Problem:
     return Problem(Reason.RETRY_REFUSED, message)
-
-
-def _manifest(
-    run: Run, definition: Definition, content: Raw, revisions: Sequence[Raw]
-) -> dict[str, Any]:
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": names.REVISION.kind,
-        "metadata": {
-            "name": definition.revision_name,
-            "namespace": run.namespace,
-            "labels": {
-                names.LABEL_WORKFLOW: definition.workflow_name,
-                names.LABEL_MANAGED_BY: names.MANAGED_BY,
-            },
-        },
-        "spec": {
-            "workflowName": definition.workflow_name,
-            "revision": 1 + max((_number(r) for r in revisions), default=0),
-            "contentHash": hash_of(content),
-            **content,
-        },
-    }
-
-
-def _number(revision: Raw) -> int:
-    number = spec_of(revision).get("revision")
-    return number if isinstance(number, int) else 0

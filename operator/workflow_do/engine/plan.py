@@ -37,6 +37,7 @@ from workflow_do.engine import (
     saga,
     stopping,
     stored,
+    vouching,
 )
 from workflow_do.engine import ledger as books
 from workflow_do.engine.definition import Definition
@@ -51,6 +52,9 @@ from workflow_do.engine.timestamps import earliest
 
 DEFINITION_WAIT: Final = timedelta(seconds=20)
 """Objects applied together arrive in any order; this long a missing one may be on its way."""
+
+_AT_ONCE: Final = (Reason.RETRY_REFUSED, Reason.NOT_A_CHILD)
+"""What no waiting can mend."""
 
 _UNREADABLE_AGAIN: Final = timedelta(seconds=60)
 
@@ -94,6 +98,8 @@ def _completed(observed: Observed) -> Plan:
 def _without_definition(observed: Observed, why: Problem, now: datetime) -> Plan:
     """Nothing to run by. Before the run is pinned it may still come; afterwards it is lost."""
     run = observed.run
+    if why == vouching.AWAITED and not limits.cancelled(run):
+        return Plan(run.status)  # what its parent writes wakes it
     if run.status.revision_name is not None:
         unreadable = why.reason is Reason.REVISION_UNREADABLE and not limits.cancelled(run)
         return _kept(run, why, now) if unreadable else _lost(observed, why, now)
@@ -102,7 +108,7 @@ def _without_definition(observed: Observed, why: Problem, now: datetime) -> Plan
     if why.reason is Reason.WORKFLOW_SUSPENDED:
         return Plan(report.waiting(run, why, now))
     since = parse_time(run.status.start_time) or now
-    if why.reason is Reason.RETRY_REFUSED or now >= since + DEFINITION_WAIT:
+    if why.reason in _AT_ONCE or now >= since + DEFINITION_WAIT:
         return Plan(report.refused(run, why, now))
     return Plan(report.waiting(run, why, now), look_at=since + DEFINITION_WAIT)
 
@@ -137,11 +143,13 @@ def _pin(observed: Observed, pinning: Pinning, now: datetime) -> Plan:
     fault = inputs.check_trigger(pinning.definition, run)
     if fault is not None:
         return Plan(report.refused(run, fault, now))
-    if pinning.manifest is not None:
-        refusal = observed.refusals.get(pinning.definition.revision_name)
+    missing = (*pinning.before, *filter(None, [pinning.manifest]))
+    if missing:
+        refused = (observed.refusals.get(str(made["metadata"]["name"])) for made in missing)
+        refusal = next(filter(None, refused), None)
         if refusal is not None:
             return _without_definition(observed, Problem(refusal.reason, refusal.message), now)
-        return Plan(run.status, effects=(CreateRevision(pinning.manifest),))
+        return Plan(run.status, effects=tuple(map(CreateRevision, missing)))
     original = pinning.original
     if original is not None and original.retried_by != run.uid:
         return Plan(run.status, effects=(ClaimRetry(original),))
@@ -166,6 +174,8 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
             needs_logs=found.needs_logs,
             needs_outputs=found.needs_outputs,
             needs_held=found.needs_held,
+            needs_results=found.needs_results,
+            needs_remains=found.needs_remains,
         )
     if found.effects:
         status = report.going(run, definition, found.ledger, now)

@@ -20,8 +20,10 @@ from workflow_do.api.workflow import WorkflowStatus
 from workflow_do.engine.check import Finding, check_action, check_workflow, errors, tell
 from workflow_do.engine.definition import define
 from workflow_do.engine.facts import Raw, spec_of
+from workflow_do.engine.freezing import NOTHING
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.timestamps import stamp
+from workflow_do.engine.uses import child_names
 
 S = TypeVar("S", ActionStatus, WorkflowStatus)
 
@@ -35,17 +37,27 @@ def action_status(raw: Raw, now: datetime) -> ActionStatus:
     )
 
 
-def workflow_status(raw: Raw, actions: Mapping[str, Raw], now: datetime) -> WorkflowStatus:
-    """The status of a raw Workflow, given the raw Actions of its namespace by name."""
+def workflow_status(
+    raw: Raw,
+    actions: Mapping[str, Raw],
+    now: datetime,
+    workflows: Mapping[str, Raw] = NOTHING,
+) -> WorkflowStatus:
+    """The status of a raw Workflow, given the raw Actions and the other raw Workflows that its runs
+    may come to, by name.
+    """
     old = _written(WorkflowStatus, raw)
     specs = {name: spec_of(action) for name, action in actions.items()}
-    findings = check_workflow(_name(raw), spec_of(raw), specs)
-    reason = _reason(raw, specs) if errors(findings) else Reason.WORKFLOW_NOT_READY
+    others = {name: spec_of(other) for name, other in workflows.items()}
+    findings = check_workflow(_name(raw), spec_of(raw), specs, workflows=others)
+    reason = _reason(raw, specs, others) if errors(findings) else Reason.WORKFLOW_NOT_READY
     return old.model_copy(update=_ready(raw, old.conditions, findings, reason, now))
 
 
-def _reason(raw: Raw, actions: Mapping[str, Raw]) -> Reason:
+def _reason(raw: Raw, actions: Mapping[str, Raw], workflows: Mapping[str, Raw]) -> Reason:
     """Why a Workflow is not Ready in a word, as its runs tell it."""
+    if child_names(spec_of(raw)) - {_name(raw), *workflows}:
+        return Reason.WORKFLOW_NOT_FOUND
     found = define(_name(raw), spec_of(raw), actions)
     return found.reason if isinstance(found, Problem) else Reason.WORKFLOW_NOT_READY
 

@@ -52,14 +52,19 @@ def pinned(run: Run, pinning: Pinning, now: datetime) -> RunStatus:
     original = pinning.original
     old = original.status if original is not None else None
     root = (old.root_run_uid if old is not None else None) or (original and original.uid)
+    path = old.call_path if old is not None else None
+    vouched = pinning.vouched
     begun = {
         "revision_name": pinning.definition.revision_name,
-        "root_run_uid": root or None,
+        "root_run_uid": root or (vouched.root_run_uid if vouched is not None else None),
+        "call_path": path or (vouched.call_path if vouched is not None else None),
+        "depth": vouched.depth if vouched is not None else None,
+        "child_revisions": dict(pinning.definition.children) or None,
         "start_time": stamp(now),  # waiting for a definition is no part of the run
     }
     run = replace(run, status=run.status.model_copy(update=begun))
     definition = pinning.definition
-    return going(run, definition, opening(definition, old, pinning.alike), now)
+    return going(run, definition, opening(definition, original, pinning.alike), now)
 
 
 def going(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> RunStatus:

@@ -20,6 +20,7 @@ from workflow_do.api.conditions import ConditionType
 from workflow_do.api.housekeeping import HOUSEKEEPING_FIELDS, Housekeeping
 from workflow_do.api.run import RunStatus
 from workflow_do.engine.facts import parse_time, spec_of
+from workflow_do.engine.kin import parse_call
 
 Raw = Mapping[str, Any]
 
@@ -34,7 +35,8 @@ class EndedRun:
     """A completed run. `ended` is None where its status does not say when; such a run is kept.
 
     `version` (a resourceVersion) tells the later of two that ended in one second. `has_jobs`: it
-    made Jobs, and they have not been deleted yet.
+    made Jobs, and they have not been deleted yet. `child`: it goes when the run goes that started
+    it, and not before.
     """
 
     uid: str
@@ -42,6 +44,7 @@ class EndedRun:
     ended: datetime | None
     succeeded: bool
     has_jobs: bool
+    child: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def ended_run(raw: Raw, version: int, status: RunStatus, *, made_jobs: bool) -> 
         ended=parse_time(status.completion_time) or parse_time(since),
         succeeded=verdict is not None and verdict.status == "True",
         has_jobs=made_jobs and not marked,
+        child=parse_call(raw) is not None,
     )
 
 
@@ -99,13 +103,22 @@ def named_revisions(run: Raw) -> frozenset[str]:
     return frozenset(name for name in found if isinstance(name, str))
 
 
+def child_revisions(run: Raw) -> dict[str, str]:
+    """The revisions of other Workflows, by name, that a raw run names for its children."""
+    status = run.get("status")
+    found = status.get("childRevisions") if isinstance(status, Mapping) else None
+    rows = found.items() if isinstance(found, Mapping) else ()
+    return {str(workflow): name for workflow, name in rows if isinstance(name, str)}
+
+
 def due(runs: Iterable[EndedRun], policy: Housekeeping, now: datetime) -> Due:
     """What of one Workflow's completed runs is to be deleted at `now`."""
     dated = sorted(_dated(runs), key=lambda pair: (pair[0], pair[1].version))
     surplus = _surplus([run for _, run in dated], policy)
     jobs_of, doomed, waits = [], [], list[timedelta]()
     for ended, run in dated:
-        over = _left(ended, policy.ttl_seconds_after_finished, now)
+        ttl = policy.ttl_seconds_after_finished if not run.child else None
+        over = _left(ended, ttl, now)
         jobs = _left(ended, policy.job_retention_seconds, now) if run.has_jobs else None
         if run.uid in surplus or _passed(over):
             doomed.append(run.uid)
@@ -138,7 +151,7 @@ def _surplus(oldest_first: list[EndedRun], policy: Housekeeping) -> frozenset[st
         (False, policy.failed_runs_history_limit),
     ):
         if limit is not None:
-            mine = [run.uid for run in oldest_first if run.succeeded is succeeded]
+            mine = [r.uid for r in oldest_first if r.succeeded is succeeded and not r.child]
             found += mine[: max(0, len(mine) - limit)]
     return frozenset(found)
 

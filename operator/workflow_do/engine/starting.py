@@ -1,5 +1,5 @@
 """How a unit starts: taken over from the run it retries, as the Job of its next try, or (a step
-that waits) by a record alone.
+that waits, or starts another run) by a record alone.
 
 Decides whether the next try is due and what it is made of. The run's uid is written into its
 metadata before the first Job, so that a restored backup is told from a run that never began.
@@ -14,8 +14,8 @@ from typing import Any
 
 from workflow_do.api.base import Json
 from workflow_do.api.run import StepState, UnitStatus
-from workflow_do.engine import crowd, inputs, jobs, stored, waiting
-from workflow_do.engine.definition import Definition, UnitDef
+from workflow_do.engine import calling, crowd, inputs, jobs, stored, waiting
+from workflow_do.engine.definition import ChildDef, Definition, UnitDef
 from workflow_do.engine.effects import CreateJob, MarkStarted, StoreData
 from workflow_do.engine.facts import Observed, Refusal, Run, parse_time
 from workflow_do.engine.identity import Role, job_name
@@ -66,6 +66,8 @@ def start(
     run, record = observed.run, this.record
     if this.unit.waits is not None:
         return _wait(observed, this, this.unit.waits, now)
+    if this.unit.child is not None:
+        return _call(observed, definition, ledger, this, this.unit.child, now)
     due = parse_time(record.retry_time) if record is not None else None
     if due is not None and due > now:
         return due
@@ -79,11 +81,7 @@ def start(
     rendered = inputs.render(this.unit, this.scope)
     if isinstance(rendered, Problem):
         return rendered
-    if (
-        record is not None
-        and record.taken_over
-        and record.input_hash == hash_of_input(rendered.input)
-    ):
+    if _is_taken_over(this, rendered):
         return _take_over(observed, definition, ledger, this, now)
     if run.started_uid != run.uid:
         return MarkStarted()
@@ -113,6 +111,30 @@ def _wait(observed: Observed, this: Wanted, waits: WaitingDef, now: datetime) ->
     return waiting.begun(waits, asked, this.seq, now)
 
 
+def _call(
+    observed: Observed,
+    definition: Definition,
+    ledger: Ledger,
+    this: Wanted,
+    child: ChildDef,
+    now: datetime,
+) -> Start:
+    """A step that starts a run of another Workflow: that it has begun is written first."""
+    run = observed.run
+    rendered = inputs.render(this.unit, this.scope)
+    if isinstance(rendered, Problem):
+        return rendered
+    if _is_taken_over(this, rendered):
+        return _take_over(observed, definition, ledger, this, now)
+    fault = calling.check(run, definition, child, rendered.input)
+    if fault is not None:
+        return fault
+    if run.started_uid != run.uid:
+        return MarkStarted()
+    epoch = _try(run, this, 1, rendered).epoch
+    return calling.begun(this.record, rendered.input, this.seq, epoch, now)
+
+
 def next_try(definition: Definition, ledger: Ledger, unit: UnitDef, run: Run) -> jobs.Try | None:
     """What the unit's next try is made of, whether it is due or not; None if it cannot render."""
     record = ledger.find(unit.unit)
@@ -131,6 +153,14 @@ def epoch_of(ledger: Ledger, unit: UnitDef) -> int:
     of = replace(unit.unit, role=Role.DO) if unit.unit.role is Role.UNDO else unit.unit
     record = ledger.find(of)
     return (record.epoch or 0) if record is not None else 0
+
+
+def _is_taken_over(this: Wanted, rendered: inputs.Rendered) -> bool:
+    """Whether the unit succeeded in the run before, and would get the same input again."""
+    record = this.record
+    if record is None or not record.taken_over:
+        return False
+    return record.input_hash == hash_of_input(rendered.input)
 
 
 def _take_over(
@@ -165,6 +195,7 @@ def _try(run: Run, this: Wanted, number: int, rendered: inputs.Rendered) -> jobs
         run_namespace=run.namespace,
         run_uid=run.uid,
         root_run_uid=run.status.root_run_uid or run.uid,
+        call_path=run.status.call_path or "",
         unit=this.unit.unit,
         number=number,
         seq=this.seq,

@@ -6,8 +6,10 @@ instead: the kubelet ends it and keeps Pod, log and record, where suspending wou
 
 from __future__ import annotations
 
+from workflow_do.api.run import DesiredState
+from workflow_do.engine import calling
 from workflow_do.engine import ledger as books
-from workflow_do.engine.effects import Effect, ExpirePod, SuspendJob
+from workflow_do.engine.effects import ControlRun, Effect, ExpirePod, SuspendJob
 from workflow_do.engine.facts import JobFact, Observed, PodFact
 
 
@@ -43,17 +45,22 @@ def strays(observed: Observed) -> tuple[Effect, ...]:
 
 
 def stop_all(observed: Observed) -> tuple[Effect, ...]:
-    """Effects that stop every Job of the run that has not ended."""
-    return tuple(
+    """Effects that stop every Job and every child of the run that has not ended."""
+    jobs = tuple(
         effect
         for job in observed.jobs
         if books.identified(observed.run, job) is not None
         for effect in stop(job, newest_pod(job.uid, observed.pods))
     )
+    children = (c for c in calling.going(observed) if not c.desired.cancels)
+    cancelled = DesiredState.CANCELLED
+    return (*jobs, *(ControlRun(child.name, child.uid, cancelled) for child in children))
 
 
 def anything_lives(observed: Observed) -> bool:
     """Whether a program of the run may run, or still begin. Pods may outlive their Job."""
+    if any(True for _ in calling.going(observed)):
+        return True
     mine = [j for j in observed.jobs if books.identified(observed.run, j) is not None]
     recorded = (u.job_uid for _, u in books.of_status(observed.run.status).units())
     uids = {*(j.uid for j in mine), *recorded}

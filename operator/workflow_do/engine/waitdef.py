@@ -1,6 +1,6 @@
 """What a step without a Job waits for, made ready: templates parsed, the schema compiled.
 
-Decides whether a step is one of the three kinds of steps, and whether what it waits for can be.
+Decides whether a step is one of the four kinds of steps, and whether what it waits for can be.
 Knows no run and no time.
 """
 
@@ -42,14 +42,16 @@ Compile = Callable[[Mapping[str, Any] | None, str], Validator | None]
 
 
 def build_waits(step: Step, path: str, parse: Parse, compile_: Compile) -> WaitingDef | str | None:
-    """What the step waits for; None for one with an Action, else what is wrong and where.
+    """What the step waits for; None for one that works, else what is wrong and where.
 
     `parse` makes a template of a value at a path, `compile_` a validator of a schema.
     """
-    if [step.action, step.wait, step.approval].count(None) != 2:
-        return f"{path}: exactly one of action, wait and approval must be given"
+    if [step.action, step.workflow, step.wait, step.approval].count(None) != 3:
+        return f"{path}: exactly one of action, workflow, wait and approval must be given"
     if step.wait is not None and step.for_each is not None:
-        return f"{path}.forEach: only a step with an action or an approval can have it"
+        return f"{path}.forEach: only a step with an action, a workflow or an approval can have it"
+    if step.workflow is not None and step.retry is not None:
+        return f"{path}.retry: the steps of a child run have their own: leave it out"
     if step.approval is not None:
         return _approval(step.approval, f"{path}.approval", parse, compile_)
     return _wait(step.wait, path, parse) if step.wait is not None else None

@@ -23,7 +23,7 @@ from aiohttp import web
 from workflow_do.engine.nesting import shallow
 from workflow_do.engine.review import Answer, review
 from workflow_do.runtime import logs
-from workflow_do.runtime.api import ACTIONS, Api, ApiError
+from workflow_do.runtime.api import ACTIONS, WORKFLOWS, Api, ApiError, Resource
 from workflow_do.runtime.config import ConfigError, Settings
 from workflow_do.runtime.used import find_used
 
@@ -121,15 +121,15 @@ class _Reviewer:
                 if asked is None:
                     return web.Response(status=400, text="not an AdmissionReview of an object\n")
                 find = partial(self._find, asked.namespace)
-                actions = await find_used(asked.raw, find)
-                answer = review(asked.kind, asked.raw, actions)
+                used = await find_used(asked.raw, partial(find, ACTIONS), partial(find, WORKFLOWS))
+                answer = review(asked.kind, asked.raw, *used)
                 return web.json_response(_reviewed(asked.uid, answer))
         except (ApiError, TimeoutError) as error:
             _log.warning("no answer about a definition", error=str(error) or "timed out")
             return web.Response(status=500, text="the API server could not be asked\n")
 
-    async def _find(self, namespace: str, name: str) -> dict[str, Any] | None:
-        return await self._api.find(ACTIONS, namespace, name)
+    async def _find(self, namespace: str, resource: Resource, name: str) -> dict[str, Any] | None:
+        return await self._api.find(resource, namespace, name)
 
 
 def _parse(body: bytes) -> _Asked | None:

@@ -12,7 +12,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from workflow_do.engine.facts import spec_of
-from workflow_do.engine.uses import action_names, named_to_undo
+from workflow_do.engine.uses import action_names, child_names, named_to_undo
 from workflow_do.runtime.api import version_of
 
 Raw = Mapping[str, Any]
@@ -46,7 +46,7 @@ class DefinitionKey:
 
 
 class Catalogue:
-    """Raw definitions by key, and which Workflows use an Action."""
+    """Raw definitions by key, and which Workflows use an Action or another Workflow."""
 
     def __init__(self) -> None:
         self._known: dict[DefinitionKey, Raw] = {}
@@ -77,19 +77,17 @@ class Catalogue:
             if key.kind is kind:
                 yield key, raw
 
-    def users_of(self, action: DefinitionKey) -> frozenset[DefinitionKey]:
-        """The Workflows that use an Action, whether it is there or not.
+    def users_of(self, used: DefinitionKey) -> frozenset[DefinitionKey]:
+        """The Workflows that use an Action or a Workflow, whether that is there or not.
 
-        Also those of which another Action names it as what undoes it.
+        Also those of which another Action names it as what undoes it, and those that start runs of
+        a Workflow that uses it.
         """
-        users = self._users.get(action, set())
-        undone = [key for key in users if key.kind is Kind.ACTION]
-        return frozenset(
-            key
-            for found in (users, *(self._users.get(key, set()) for key in undone))
-            for key in found
-            if key.kind is Kind.WORKFLOW
-        )
+        found, new = set[DefinitionKey](), {used}
+        while new:
+            new = set[DefinitionKey]().union(*(self._users.get(key, set()) for key in new)) - found
+            found |= new
+        return frozenset(key for key in found if key.kind is Kind.WORKFLOW)
 
     def _note_uses(self, key: DefinitionKey, old: Raw | None, new: Raw | None) -> None:
         for action in _uses(key, old) - _uses(key, new):
@@ -102,12 +100,16 @@ class Catalogue:
 
 
 def _uses(key: DefinitionKey, raw: Raw | None) -> frozenset[DefinitionKey]:
-    """The Actions that a Workflow names, or that undo an Action."""
+    """What a Workflow names, or undoes an Action."""
     if raw is None:
         return frozenset()
-    named = action_names if key.kind is Kind.WORKFLOW else named_to_undo
-    used = named(spec_of(raw))
-    return frozenset(DefinitionKey(Kind.ACTION, key.namespace, name) for name in used)
+    spec, space = spec_of(raw), key.namespace
+    if key.kind is Kind.ACTION:
+        return frozenset(DefinitionKey(Kind.ACTION, space, name) for name in named_to_undo(spec))
+    started = (DefinitionKey(Kind.WORKFLOW, space, name) for name in child_names(spec))
+    return frozenset(
+        {DefinitionKey(Kind.ACTION, space, n) for n in action_names(spec)}.union(started)
+    )
 
 
 def _identity(raw: Raw) -> tuple[Any, Any]:

@@ -65,12 +65,15 @@ class Definitions:
     async def _judge(self, key: DefinitionKey, raw: Raw) -> Status:
         if key.kind is Kind.ACTION:
             return action_status(raw, self._now())
-        actions = await find_used(raw, partial(self._action, key.namespace))
-        return workflow_status(raw, actions, self._now())
+        find = partial(self._find, key.namespace)
+        actions, workflows = await find_used(
+            raw, partial(find, Kind.ACTION), partial(find, Kind.WORKFLOW)
+        )
+        return workflow_status(raw, actions, self._now(), workflows)
 
-    async def _action(self, namespace: str, name: str) -> Raw | None:
-        known = self._catalogue.get(DefinitionKey(Kind.ACTION, namespace, name))
-        return known if known is not None else await self._api.find(ACTIONS, namespace, name)
+    async def _find(self, namespace: str, kind: Kind, name: str) -> Raw | None:
+        known = self._catalogue.get(DefinitionKey(kind, namespace, name))
+        return known or await self._api.find(_RESOURCES[kind], namespace, name)
 
     def _tell(self, key: DefinitionKey, raw: Raw, status: Status, error: Refused) -> None:
         """Its status cannot be written: the object itself breaks a rule made after it was stored.

@@ -16,10 +16,13 @@ from typing import Any, Final, assert_never
 
 from workflow_do.api import names
 from workflow_do.api.reasons import Reason
+from workflow_do.api.run import DesiredState
 from workflow_do.engine.effects import (
     ClaimRetry,
+    ControlRun,
     CreateJob,
     CreateRevision,
+    CreateRun,
     Effect,
     ExpirePod,
     MarkFinished,
@@ -39,6 +42,7 @@ from workflow_do.engine.facts import (
     parse_run,
 )
 from workflow_do.engine.held import parse_held
+from workflow_do.engine.kin import parse_child
 from workflow_do.runtime.api import (
     CONFIGMAPS,
     JOBS,
@@ -115,6 +119,8 @@ class Executor:
                 return await self._create_revision(effect, seen)
             case CreateJob():
                 return await self._create_jobs(key, [effect], seen)
+            case CreateRun() | ControlRun():
+                return await self._to_child(effect, seen)
             case StoreData():
                 return await self._store_data(effect, seen)
             case SuspendJob():
@@ -142,8 +148,48 @@ class Executor:
             _raise_if_gone(error)
             return _refused(seen, effect.manifest["metadata"]["name"], error)
         known = seen.definition
-        stored = replace(known, manifest=None) if isinstance(known, Pinning) else known
-        return replace(seen, definition=stored)
+        return replace(
+            seen, definition=_stored(known, effect) if isinstance(known, Pinning) else known
+        )
+
+    async def _to_child(self, effect: CreateRun | ControlRun, seen: Observed) -> Observed:
+        if isinstance(effect, CreateRun):
+            return await self._create_run(effect, seen)
+        return await self._control(effect, seen)
+
+    async def _create_run(self, effect: CreateRun, seen: Observed) -> Observed:
+        """One that is there already is looked at: the plan judges whether it is the one. Made twice
+        it does no harm, for none begins before the parent's status names it.
+        """
+        try:
+            found = await self._post_or_find(RUNS, seen.run.namespace, effect.manifest)
+        except Refused as error:
+            _raise_if_gone(error)
+            refusal = Refusal(Reason.CHILD_FAILED, f"HTTP {error.code}: {error.message}")
+            return replace(seen, refusals={**seen.refusals, effect.name: refusal})
+        return self._with_child(seen, found)
+
+    async def _control(self, effect: ControlRun, seen: Observed) -> Observed:
+        paused = effect.state is DesiredState.PAUSED
+        notes = {names.ANNOTATION_PAUSED_WITH: seen.run.uid if paused else None}
+        body = {
+            "metadata": {"uid": effect.uid, "annotations": notes},
+            "spec": {"desiredState": effect.state.value},
+        }
+        try:
+            found = await self._api.merge_patch(RUNS, seen.run.namespace, effect.name, body)
+        except (NotFound, Conflict, Refused) as error:
+            if isinstance(error, Refused) and not error.invalid:
+                raise
+            raise Stale(str(error)) from error  # gone, or it has ended meanwhile
+        return self._with_child(seen, found)
+
+    def _with_child(self, seen: Observed, raw: dict[str, Any]) -> Observed:
+        """Its own worker has to look at it: the watch brings nothing that is new by then."""
+        self._store.see_run(raw)
+        child = parse_child(raw)
+        self._store.wake(child.uid)
+        return replace(seen, children={**seen.children, child.uid: child})
 
     async def _mark(self, run: Run, changes: dict[str, Any]) -> Run:
         """The run with its metadata changed, unless somebody wrote to it since it was read."""
@@ -292,6 +338,14 @@ class Executor:
             return replace(seen, pods=tuple(p for p in seen.pods if p.name != name))
         self._store.see_pod(raw)
         return _with_pod(seen, parse_pod(raw))
+
+
+def _stored(known: Pinning, effect: CreateRevision) -> Pinning:
+    """The Pinning without the revision that is stored now."""
+    if effect.manifest is known.manifest:
+        return replace(known, manifest=None)
+    left = tuple(manifest for manifest in known.before if manifest is not effect.manifest)
+    return replace(known, before=left)
 
 
 def _refused(seen: Observed, revision: str, error: NotFound | Refused) -> Observed:

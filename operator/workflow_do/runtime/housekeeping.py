@@ -18,7 +18,7 @@ from typing import Final
 from workflow_do.api import names
 from workflow_do.api.housekeeping import Housekeeping
 from workflow_do.engine import retention
-from workflow_do.engine.pinning import current_revision
+from workflow_do.engine.freezing import current_revision
 from workflow_do.engine.timestamps import stamp
 from workflow_do.runtime import clock, logs
 from workflow_do.runtime.api import (
@@ -180,10 +180,14 @@ class Housekeeper:
         return await self._revisions.prune(key.namespace, key.name, limit, current)
 
     async def _current(self, key: WorkflowKey, workflow: Raw) -> str:
-        async def known(name: str) -> Raw | None:
-            return self._catalogue.get(DefinitionKey(Kind.ACTION, key.namespace, name))
+        def known(kind: Kind) -> Callable[[str], Awaitable[Raw | None]]:
+            async def find(name: str) -> Raw | None:
+                return self._catalogue.get(DefinitionKey(kind, key.namespace, name))
 
-        return current_revision(workflow, await find_used(workflow, known))
+            return find
+
+        used = await find_used(workflow, known(Kind.ACTION), known(Kind.WORKFLOW))
+        return current_revision(workflow, *used)
 
     def _doubt(self, key: RunKey) -> None:
         self._store.doubt(key)

@@ -1,8 +1,9 @@
 """One consistent look at a run, as the engine wants it.
 
 From the store, or live: the run first, then all its Jobs, then all its Pods, then (while a step
-waits for them) the approvals, each read from the API server. In that order, because a Job that is
-listed as ended must not miss its Pod only for the Pods having been read before.
+waits for them) the runs that it started and the approvals, each read from the API server. In that
+order, because a Job that is listed as ended must not miss its Pod only for the Pods having been
+read before.
 Decides where to read, never what it means.
 """
 
@@ -20,10 +21,12 @@ from workflow_do.api.reasons import Reason
 from workflow_do.api.run import StepState
 from workflow_do.engine.definition import Definition, parse_revision
 from workflow_do.engine.facts import Observed, Pinning, Run, has_begun, parse_run
+from workflow_do.engine.kin import parse_outputs
 from workflow_do.engine.ledger import of_status
 from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.pinning import pin, pin_named, pin_retry
 from workflow_do.engine.problem import Problem
+from workflow_do.engine.vouching import AWAITED, vouch
 from workflow_do.runtime import logs
 from workflow_do.runtime.api import (
     ACTIONS,
@@ -37,6 +40,7 @@ from workflow_do.runtime.api import (
     Api,
     ApiError,
     NotFound,
+    Resource,
     Unavailable,
     version_of,
 )
@@ -85,6 +89,7 @@ class Observer:
             jobs=tuple(v.fact for v in record.jobs.values()),
             pods=tuple(v.fact for v in record.pods.values()),
             approvals=tuple(v.fact for v in record.approvals.values()),
+            children=self._store.families.children(key.namespace, key.uid),
             live=live,
             inherited=run.started_uid == run.uid and not record.vouched,
         )
@@ -123,6 +128,31 @@ class Observer:
         order = sorted(wanted)
         found = await asyncio.gather(*(self._held.read(seen.run.namespace, n) for n in order))
         return replace(seen, held={**seen.held, **dict(zip(order, found, strict=True))})
+
+    async def with_results(self, seen: Observed, child_names: frozenset[str]) -> Observed:
+        """The same look, with what these child runs gave."""
+        order = sorted(child_names)
+        space = seen.run.namespace
+        found = await asyncio.gather(*(self._api.find(RUNS, space, name) for name in order))
+        given = {key_of(raw).uid: parse_outputs(raw) for raw in found if raw is not None}
+        gone = {uid for uid, c in seen.children.items() if c.name in child_names} - given.keys()
+        left = {uid: child for uid, child in seen.children.items() if uid not in gone}
+        live = seen.live and not gone
+        return replace(seen, results={**seen.results, **given}, children=left, live=live)
+
+    async def with_remains(self, seen: Observed, uids: frozenset[str]) -> Observed:
+        """The same look, and whether anything is left of these children, which are gone."""
+        order = sorted(uids)
+        found = await asyncio.gather(*(self._is_left(seen.run.namespace, uid) for uid in order))
+        return replace(seen, remains={**seen.remains, **dict(zip(order, found, strict=True))})
+
+    async def _is_left(self, namespace: str, uid: str) -> bool:
+        mine = f"{names.LABEL_RUN_UID}={uid}"
+        for resource in (RUNS, JOBS, PODS):
+            left = await self._api.list_all(resource, namespace, labels=mine, metadata_only=True)
+            if left.items:
+                return True
+        return False
 
     def doubt(self, key: RunKey) -> None:
         """What is known of the run may be wrong: the next look is live."""
@@ -182,6 +212,8 @@ class Observer:
             record = Record(key, version_of(raw), parse_run(raw))
             version = record.version
         self._store.see_children(record, jobs, pods)
+        if record.may_have_children:
+            self._store.see_family(key, await self._api.list_all(RUNS, key.namespace, labels=mine))
         if record.awaits_approval:
             of_run = f"spec.runUID={key.uid}"
             found = await self._api.list_all(APPROVALS, key.namespace, fields=of_run)
@@ -210,6 +242,24 @@ class Observer:
         return found
 
     async def _to_be_pinned(self, run: Run) -> Pinning | Problem:
+        """A run that says it is a child waits until its parent says so, too."""
+        if run.call is None:
+            return await self._chosen(run)
+        record = self._store.record(run.call.run_uid)
+        parent = record.run if record is not None else None
+        vouched = vouch(run, run.call, parent if isinstance(parent, Run) else None)
+        if isinstance(vouched, Problem):  # the store may be behind
+            raw = await self._api.find(RUNS, run.namespace, run.call.run_name)
+            live = parse_run(raw) if raw is not None else None
+            if isinstance(live, Problem):
+                return AWAITED
+            vouched = vouch(run, run.call, live)
+        if isinstance(vouched, Problem):
+            return vouched
+        found = await self._chosen(run)
+        return replace(found, vouched=vouched) if isinstance(found, Pinning) else found
+
+    async def _chosen(self, run: Run) -> Pinning | Problem:
         """From live reads: watches of several kinds are not ordered among each other."""
         if run.spec.retry_of is not None:
             return await self._to_be_retried(run, run.spec.retry_of.run_name)
@@ -220,17 +270,36 @@ class Observer:
         workflow = await self._api.find(WORKFLOWS, run.namespace, run.spec.workflow_name)
         if workflow is None:
             return pin(run, None, {}, ())
-        actions = await find_used(workflow, partial(self._api.find, ACTIONS, run.namespace))
-        versions = (_version(workflow), *map(_version, actions.values()))
+        find = partial(self._find, run.namespace)
+        actions, workflows = await find_used(
+            workflow, partial(find, ACTIONS), partial(find, WORKFLOWS)
+        )
+        every = (workflow, *actions.values(), *workflows.values())
+        versions = tuple(map(_version, every))
         known = self._pinned.get(versions)
-        if known is not None and await self._find_revision(run.namespace, known.revision_name):
+        if known is not None and await self._are_there(run.namespace, known):
             return Pinning(known, None)
-        mine = f"{names.LABEL_WORKFLOW}={run.spec.workflow_name}"
-        revisions = await self._api.list_all(REVISIONS, run.namespace, labels=mine)
-        pinned = pin(run, workflow, actions, revisions.items)
+        revisions = await self._revisions_of(run, workflows)
+        pinned = pin(run, workflow, actions, revisions, workflows)
         if isinstance(pinned, Pinning):
             _keep(self._pinned, versions, pinned.definition)
         return pinned
+
+    async def _find(self, namespace: str, resource: Resource, name: str) -> dict[str, Any] | None:
+        return await self._api.find(resource, namespace, name)
+
+    async def _are_there(self, namespace: str, known: Definition) -> bool:
+        """Whether a revision and all that it names are stored."""
+        wanted = {known.revision_name, *known.children.values()}
+        found = await asyncio.gather(*(self._find_revision(namespace, name) for name in wanted))
+        return all(found)
+
+    async def _revisions_of(self, run: Run, workflows: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Those of the run's Workflow, and of the others that its runs may come to."""
+        wanted = ",".join(sorted({run.spec.workflow_name, *workflows}))
+        mine = f"{names.LABEL_WORKFLOW} in ({wanted})" if workflows else ""
+        mine = mine or f"{names.LABEL_WORKFLOW}={wanted}"
+        return (await self._api.list_all(REVISIONS, run.namespace, labels=mine)).items
 
     async def _to_be_retried(self, run: Run, original_name: str) -> Pinning | Problem:
         raw = await self._api.find(RUNS, run.namespace, original_name)
@@ -286,6 +355,7 @@ def with_what_was_asked(again: Observed, seen: Observed) -> Observed:
         held=seen.held,
         guard=seen.guard,
         crowd=seen.crowd,
+        results=seen.results,
     )
 
 

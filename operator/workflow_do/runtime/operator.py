@@ -44,7 +44,11 @@ class Operator:
         self._api = api
         self._namespaces: tuple[str | None, ...] = settings.namespaces or (None,)
         self._metrics = metrics or Metrics()
-        self._store = Store(history=self._history_changed, ended=self._metrics.container_ended)
+        self._store = Store(
+            history=self._history_changed,
+            ended=self._metrics.container_ended,
+            kin=self._enqueue,
+        )
         self._catalogue = Catalogue()
         self.queue: WorkQueue[Key] = WorkQueue(
             self._work,
@@ -172,10 +176,9 @@ class Operator:
 
     def _consequences(self, changed: DefinitionKey) -> None:
         """Workflows are judged again by their Actions, and waiting runs may go on."""
-        if changed.kind is Kind.ACTION:
-            for key in self._catalogue.users_of(changed):
-                self.queue.add(key)
-        else:
+        for key in self._catalogue.users_of(changed) - {changed}:
+            self.queue.add(key)
+        if changed.kind is Kind.WORKFLOW:
             self.housekeeper.news(changed.namespace, changed.name)
         for run in self._store.unpinned(changed.namespace):
             self.queue.add(run)

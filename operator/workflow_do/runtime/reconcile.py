@@ -184,6 +184,9 @@ class Reconciler:
         unheard = decided.needs_events - seen.job_events.keys()
         unread = {p: u for p, u in decided.needs_logs.items() if u not in seen.logs}
         absent = decided.needs_held - seen.held.keys()
+        unknown = decided.needs_results - {
+            c.name for uid, c in seen.children.items() if uid in seen.results
+        }
         ungiven = {p: u for p, u in decided.needs_outputs.items() if u not in seen.log_outputs}
         if unheard:
             return await self._observer.with_events(seen, unheard)
@@ -191,4 +194,8 @@ class Reconciler:
             return await self._observer.with_logs(seen, unread)
         if absent:
             return await self._observer.with_held(seen, absent)
+        if unknown:
+            return await self._observer.with_results(seen, unknown)
+        if decided.needs_remains - seen.remains.keys():
+            return await self._observer.with_remains(seen, decided.needs_remains)
         return await self._observer.with_outputs(seen, ungiven) if ungiven else None

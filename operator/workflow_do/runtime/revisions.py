@@ -84,8 +84,10 @@ class Revisions:
         return surplus_revisions(tuple(known), limit, self._named(owner) | current)
 
     def _named(self, owner: Owner) -> frozenset[str]:
+        """By runs of the Workflow, and by those that may start some."""
         records = self._store.of_workflow(*owner)
-        return frozenset[str]().union(*(record.revisions for record in records))
+        by_others = self._store.families.named_of(owner)
+        return frozenset(by_others).union(*(record.revisions for record in records))
 
     async def _knows_every_run(self, owner: Owner) -> bool:
         """Whether the store holds every run of the Workflow at least as new as it is listed."""

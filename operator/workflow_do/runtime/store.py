@@ -11,17 +11,13 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final
 
 from workflow_do.api import names
 from workflow_do.api.run import RunStatus
-from workflow_do.engine.approvals import awaits_approval
-from workflow_do.engine.definition import Definition
 from workflow_do.engine.facts import (
-    ApprovalFact,
     JobFact,
-    PodFact,
     Run,
     parse_approval,
     parse_job,
@@ -32,70 +28,18 @@ from workflow_do.engine.facts import (
 from workflow_do.engine.ledger import newest_jobs, of_status
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.report import completed
-from workflow_do.engine.retention import EndedRun, ended_run, named_revisions
+from workflow_do.engine.retention import ended_run, named_revisions
 from workflow_do.runtime.api import Listing, version_of
+from workflow_do.runtime.families import Families
 from workflow_do.runtime.livejobs import LiveJobs
+from workflow_do.runtime.records import F, Versioned
+from workflow_do.runtime.records import Record as Record
+from workflow_do.runtime.records import RunKey as RunKey
+from workflow_do.runtime.records import key_of as key_of
 
 Raw = Mapping[str, Any]
-F = TypeVar("F", JobFact, PodFact, ApprovalFact)
 
 _TOMBSTONES: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class RunKey:
-    """A run, now and forever: a later run of the same name has another uid."""
-
-    namespace: str
-    name: str
-    uid: str
-
-    def __str__(self) -> str:
-        return f"run {self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Versioned(Generic[F]):
-    """A fact and the resourceVersion it is of."""
-
-    version: int
-    fact: F
-
-
-@dataclass(slots=True)
-class Record:
-    """A run as last seen. `run` is None once it is completed, a Problem if it cannot be read.
-
-    `looked` is False until the API server itself was asked about the run, and again whenever
-    there is doubt. `vouched` is False until whatever another process may have started in the run
-    is accounted for, and again after a Job was asked for without an answer. `strays` are Jobs
-    (uids) that turned up for a completed run and are not its own, `attended` those of them that
-    somebody is seeing to. `revisions` are those that it names,
-    `retry_of` is the uid of the run that it takes steps from; `ended` tells of a completed run what
-    its upkeep needs.
-    """
-
-    key: RunKey
-    version: int
-    run: Run | Problem | None
-    workflow: str = ""
-    revisions: frozenset[str] = frozenset()
-    retry_of: str = ""
-    ended: EndedRun | None = None
-    looked: bool = False
-    vouched: bool = False
-    strays: set[str] = field(default_factory=set)
-    attended: frozenset[str] = frozenset()
-    job_uids: frozenset[str] = frozenset()
-    definition: Definition | None = None
-    jobs: dict[str, Versioned[JobFact]] = field(default_factory=dict)
-    pods: dict[str, Versioned[PodFact]] = field(default_factory=dict)
-    approvals: dict[str, Versioned[ApprovalFact]] = field(default_factory=dict)
-
-    @property
-    def awaits_approval(self) -> bool:
-        """Whether a step of the run, as last written, waits for people to decide."""
-        return isinstance(self.run, Run) and awaits_approval(self.run.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +55,8 @@ class Store:
     """The records of all runs by uid. Each `see_…` gives the run's key where there is news.
 
     `history` is called with the namespace and the name of a Workflow of which a run has ended,
-    has changed after its end, or is gone, `ended` with a run of which a container has ended.
+    has changed after its end, or is gone, `ended` with a run of which a container has ended, `kin`
+    with a run whose child, or parent, has changed in a way that matters to it.
     `pruning` holds the revisions (namespace, name) that are
     being deleted, `live` counts the live Jobs.
     """
@@ -120,7 +65,10 @@ class Store:
         self,
         history: Callable[[str, str], None] | None = None,
         ended: Callable[[RunKey], None] | None = None,
+        kin: Callable[[RunKey], None] | None = None,
     ) -> None:
+        self._kin = kin or (lambda _run: None)
+        self.families = Families()
         self._history = history or (lambda _namespace, _workflow: None)
         self._ended = ended or (lambda _run: None)
         self._records: dict[str, Record] = {}
@@ -153,13 +101,16 @@ class Store:
             record = self._enter(key, raw)
         record.version, record.run = version, run
         record.revisions = frozenset(map(sys.intern, named_revisions(raw)))
-        return None if self._settle(record, raw) else key
+        over = self._settle(record, raw)
+        self._tell_kin(record, raw)
+        return None if over else key
 
     def forget_run(self, uid: str) -> Record | None:
         """The run is gone; what was known of it, if anything."""
         self._bury(uid)
         self.live.forget_run(uid)
         record = self._records.pop(uid, None)
+        self.wake(self.families.forget(uid))
         if record is not None:
             siblings = self._workflows[record.key.namespace, record.workflow]
             del siblings[uid]
@@ -286,6 +237,37 @@ class Store:
             ):
                 yield record.key
 
+    def _tell_kin(self, record: Record, raw: Raw) -> None:
+        """Its parent, if that is live; and its children that wait for it to name them."""
+        parent = self._records.get(self.families.parent_of(raw))
+        known = parent is None or parent.run is not None
+        self.wake(self.families.see(raw, wanted=known))
+        key = record.key
+        if record.run is None:
+            self.families.release(key.namespace, key.uid)
+            return
+        for uid in self.families.children(key.namespace, key.uid):
+            child = self._records.get(uid)
+            run = child.run if child is not None else None
+            if isinstance(run, Run) and run.status.revision_name is None:
+                self.wake(uid)
+
+    def wake(self, uid: str | None) -> None:
+        """Look at a live run, for the sake of what another one has written."""
+        record = self._records.get(uid or "")
+        if record is not None and record.run is not None:
+            self._kin(record.key)
+
+    def see_family(self, key: RunKey, listed: Listing) -> None:
+        """All runs that may be children of a run, as listed: what is not among them is gone."""
+        for raw in listed.items:
+            self.see_run(raw)
+        uids = {_uid(raw) for raw in listed.items}
+        for uid in self.families.children(key.namespace, key.uid):
+            record = self._records.get(uid)
+            if uid not in uids and (record is None or record.version <= listed.version):
+                self.forget_run(uid)
+
     def _enter(self, key: RunKey, raw: Raw) -> Record:
         """A new record. What it takes from the run's spec is immutable there."""
         spec = raw.get("spec")
@@ -361,12 +343,6 @@ class Store:
             if uid not in listed and entry.version <= listing.version:
                 self._bury(uid)
                 del known[uid]
-
-
-def key_of(raw: Raw) -> RunKey:
-    """The key of a raw run."""
-    meta = raw.get("metadata") or {}
-    return RunKey(str(meta.get("namespace")), str(meta.get("name")), str(meta.get("uid")))
 
 
 def _final_status(run: Run | Problem | None, raw: Raw) -> RunStatus | None:

@@ -23,6 +23,7 @@ from workflow_do.sdk.outputs import Reader, item_of, unit_named
 from workflow_do.sdk.run import Run, Unit
 from workflow_do.sdk.runs import (
     DEFAULT_TIMEOUT_SECONDS,
+    fetch_children,
     fetch_run,
     start_run,
     wait_run,
@@ -80,6 +81,13 @@ class RunHandle:
     def get(self) -> Run:
         """The run as it is now. Raises NotFound."""
         return fetch_run(self._client, self.namespace, self.name)
+
+    def children(self) -> tuple[Run, ...]:
+        """The runs that its steps have started, the oldest first; `parent` of each is this one.
+
+        Raises NotFound.
+        """
+        return fetch_children(self._client, self.get())
 
     def pause(self) -> Run:
         """What runs goes on to its end, nothing new starts. Raises WrongState, NotFound."""

@@ -15,9 +15,9 @@ from typing import Any
 
 from workflow_do.api import names
 from workflow_do.engine.definition import parse_revision
-from workflow_do.engine.pinning import content_of, current_revision
+from workflow_do.engine.freezing import Frozen, content_of
 from workflow_do.engine.problem import Problem
-from workflow_do.engine.uses import used_names
+from workflow_do.engine.uses import child_names, used_names
 from workflow_do.sdk.client import ACTIONS, REVISIONS, WORKFLOWS, Client, Object, Selection
 from workflow_do.sdk.errors import Invalid, NotFound
 from workflow_do.sdk.run import parse_time
@@ -27,7 +27,8 @@ _MAX_NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """Frozen definitions: a raw Workflow spec and raw Action specs by name.
+    """Frozen definitions: a raw Workflow spec, raw Action specs by name, and the revisions of the
+    Workflows that its runs may come to.
 
     number: 0 for the live definitions where they are no revision yet.
     """
@@ -37,12 +38,14 @@ class Revision:
     created: datetime | None
     workflow: Mapping[str, Any]
     actions: Mapping[str, Mapping[str, Any]]
+    children: Mapping[str, str] = field(default_factory=dict)
     raw: Object = field(repr=False, default_factory=dict)
 
     @property
     def content(self) -> dict[str, Any]:
         """What it freezes, as one object."""
-        return {"workflow": dict(self.workflow), "actions": dict(self.actions)}
+        children = {"children": dict(self.children)} if self.children else {}
+        return {"workflow": dict(self.workflow), "actions": dict(self.actions), **children}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +100,11 @@ def fetch_history(client: Client, namespace: str, workflow: str) -> History:
             raise
         return History(workflow, namespace, revisions, None)
     actions = _actions(client, namespace)
-    content = content_of(live, actions)
-    name = current_revision(live, actions)
+    frozen = Frozen({**_workflows(client, namespace, live), workflow: live}, actions)
+    content, name = frozen.content(workflow), frozen.name(workflow)
     number = next((r.number for r in revisions if r.name == name), 0)
-    now = Revision(name, number, None, content["workflow"], content["actions"])
+    children = content.get("children", {})
+    now = Revision(name, number, None, content["workflow"], content["actions"], children)
     return History(workflow, namespace, revisions, now, live)
 
 
@@ -112,8 +116,17 @@ def _parse(raw: Object) -> Revision:
         created=parse_time(meta.get("creationTimestamp")),
         workflow=spec.get("workflow") or {},
         actions=spec.get("actions") or {},
+        children=spec.get("children") or {},
         raw=raw,
     )
+
+
+def _workflows(client: Client, namespace: str, live: Object) -> dict[str, Object]:
+    """All Workflows by name, where this one may start runs of others."""
+    if not child_names(live.get("spec") or {}):
+        return {}
+    items, _ = client.list_all(Selection(WORKFLOWS, namespace))
+    return {item["metadata"]["name"]: item for item in items}
 
 
 def _actions(client: Client, namespace: str) -> dict[str, Object]:

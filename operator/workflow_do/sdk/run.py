@@ -38,6 +38,8 @@ class Unit:
     approved_by: who has approved so far, of the approvals_required (0: it is no approval); of a
     step with items each of them.
     compensation: its undo, once that was started; it has the id of the step.
+    workflow: the Workflow that it starts a run of, instead of an action; empty for none.
+    run_name, run_uid: that run, once it is there; of an item only its uid.
     """
 
     id: str
@@ -62,6 +64,9 @@ class Unit:
     items: tuple[Unit, ...] = ()
     continued: bool = False
     compensation: Unit | None = None
+    workflow: str = ""
+    run_name: str | None = None
+    run_uid: str | None = None
 
     @property
     def awaits_approval(self) -> bool:
@@ -125,6 +130,8 @@ class Run:
     retried_by: the uid of the run that is a retry of this one; empty for none.
     compensated: whether what was done is undone; None where nothing was to be, or it goes on.
     compensation_message: how many are undone, or which are not and why.
+    parent, parent_uid: the run of which a step has started this one; empty for none.
+    children: the runs that its steps have started, where they were asked for.
     """
 
     name: str
@@ -149,12 +156,20 @@ class Run:
     retried_by: str = ""
     compensated: bool | None = None
     compensation_message: str = ""
+    parent: str = ""
+    parent_uid: str = ""
+    children: tuple[Run, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def cancelled(self) -> bool:
         """Whether it ended because it was cancelled, and not by a failure before that."""
         return self.succeeded is False and self.reason == CANCELLED
+
+    def children_of(self, step: Unit) -> tuple[Run, ...]:
+        """Those of its children, as far as they were asked for, that a step has started."""
+        uids = {unit.run_uid for unit in (step, *step.items)} - {None}
+        return tuple(child for child in self.children if child.uid in uids)
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -188,6 +203,7 @@ def parse_run(obj: Mapping[str, Any]) -> Run:
     succeeded = conditions.get("Succeeded") or {}
     undone = conditions.get("Compensated") or {}
     handler = status.get("onFailure")
+    owner = _parent(meta)
     return Run(
         name=meta.get("name") or "",
         namespace=meta.get("namespace") or "",
@@ -211,8 +227,16 @@ def parse_run(obj: Mapping[str, Any]) -> Run:
         retried_by=(meta.get("annotations") or {}).get(names.ANNOTATION_RETRIED_BY) or "",
         compensated=_VERDICTS.get(undone.get("status", "")),
         compensation_message=undone.get("message") or "",
+        parent=owner.get("name") or "",
+        parent_uid=owner.get("uid") or "",
         raw=obj,
     )
+
+
+def _parent(meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The run that owns it; empty for none."""
+    owners = meta.get("ownerReferences") or ()
+    return next((o for o in owners if o.get("controller") and o.get("kind") == names.RUN.kind), {})
 
 
 def _unit(id_: str, status: Mapping[str, Any]) -> Unit:
@@ -242,6 +266,10 @@ def _unit(id_: str, status: Mapping[str, Any]) -> Unit:
         approved_by=tuple(str(v.get("approver")) for v in status.get("approvals") or ()),
         output_ref=status.get("outputRef"),
         compensation=_unit(id_, undo) if undo else None,
+        workflow=status.get("workflow") or "",
+        # While it is Pending it names the run that the next one is a retry of.
+        run_name=status.get("runName") if status.get("state") != "Pending" else None,
+        run_uid=status.get("runUID") if status.get("state") != "Pending" else None,
     )
 
 

@@ -7,15 +7,20 @@ included, or when the caller's bound is passed. Knows nothing of definitions or 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from workflow_do.api import names
 from workflow_do.sdk.client import RUNS, Client, Selection
 from workflow_do.sdk.definition import run_manifest
-from workflow_do.sdk.errors import NotFound, RunFailed, RunTimeout
+from workflow_do.sdk.errors import Forbidden, NotFound, RunFailed, RunTimeout
 from workflow_do.sdk.run import Run, parse_run
 from workflow_do.sdk.watch import Deadline, changes
 
 DEFAULT_TIMEOUT_SECONDS: Final = 3600.0
+_MOST_PARENTS: Final = 50
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def start_run(
@@ -29,6 +34,30 @@ def start_run(
 def fetch_run(client: Client, namespace: str, name: str) -> Run:
     """The run as it is now. Raises NotFound."""
     return parse_run(client.get(RUNS, namespace, name))
+
+
+def fetch_children(client: Client, run: Run) -> tuple[Run, ...]:
+    """The runs that steps of this one have started, as they are now, the oldest first."""
+    mine = Selection(RUNS, run.namespace, labels=f"{names.LABEL_RUN_UID}={run.uid}")
+    items, _ = client.list_all(mine)
+    told = {unit.run_uid for step in run.steps.values() for unit in (step, *step.items)}
+    found = [child for child in map(parse_run, items) if child.uid in told]
+    return tuple(sorted(found, key=lambda child: (child.created or _LONG_AGO, child.name)))
+
+
+def with_family(client: Client, run: Run, most: int = _MOST_PARENTS) -> Run:
+    """The run with its children, and theirs; of `most` parents at most the children are read, and
+    none where the caller may not list runs.
+    """
+    starts = any(unit.run_uid for step in run.steps.values() for unit in (step, *step.items))
+    if not starts or most <= 0:
+        return run
+    try:
+        children = fetch_children(client, run)
+    except Forbidden:
+        return run
+    each = (most - 1) // max(1, len(children))
+    return replace(run, children=tuple(with_family(client, c, each) for c in children))
 
 
 def watch_run(

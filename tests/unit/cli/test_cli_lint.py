@@ -129,6 +129,14 @@ PLACES = {
         "  workflowName: f\n  trigger: {type: cron}\n",
         "6:19: error: trigger.type",
     ),
+    "child": (
+        "kind: Workflow\nmetadata: {name: f}\nspec:\n  steps:\n"
+        "  - {id: a, workflow: c}\n"
+        "  - {id: b, action: x, input: {v: '{{ steps.a.output.nope }}'}}\n"
+        "---\napiVersion: workflow.do/v1alpha1\nkind: Workflow\nmetadata: {name: c}\nspec:\n"
+        "  steps: [{id: a, action: x}]\n  outputs: {there: 1}\n",
+        "7:35: error: steps[1].input.v",
+    ),
     "approval": (
         "kind: WorkflowApproval\nmetadata: {generateName: a-}\nspec:\n  runNam: x\n",
         "5:11: error: runNam",

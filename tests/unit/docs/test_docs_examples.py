@@ -25,7 +25,7 @@ from workflow_do.engine.identity import hash_of
 from workflow_do.sdk.do import Do
 
 OBJECTS = [found for page in PAGES for found in shown(page)]
-ONBOARDING = ROOT / "examples" / "onboarding" / "actions.yaml"
+EXAMPLES = [ROOT / "examples" / name / "actions.yaml" for name in ("onboarding", "child-runs")]
 
 
 def of_kind(kind: str) -> pytest.MarkDecorator:
@@ -35,10 +35,17 @@ def of_kind(kind: str) -> pytest.MarkDecorator:
 
 
 def actions_for(page: Path) -> dict[str, Any]:
-    """The Actions that a page's Workflows may use: its own, and those of the example."""
-    example = yaml.safe_load_all(ONBOARDING.read_text(encoding="utf-8"))
+    """The Actions that a page's Workflows may use: its own, and those of the examples."""
+    files = (yaml.safe_load_all(file.read_text(encoding="utf-8")) for file in EXAMPLES)
+    example = [raw for file in files for raw in file]
     own = (o.raw for o in shown(page) if o.raw["kind"] == "Action")
     return {raw["metadata"]["name"]: raw["spec"] for raw in [*example, *own]}
+
+
+def workflows_of(page: Path) -> dict[str, Any]:
+    """The Workflows that a page shows: their steps may start runs of each other."""
+    own = (o.raw for o in shown(page) if o.raw["kind"] == "Workflow")
+    return {raw["metadata"]["name"]: raw["spec"] for raw in own}
 
 
 @of_kind("Action")
@@ -50,9 +57,10 @@ def test_actions_are_usable(shown: Shown) -> None:
 @of_kind("Workflow")
 def test_workflows_can_be_run(shown: Shown) -> None:
     spec, actions = shown.raw["spec"], actions_for(shown.page)
-    found = define(shown.raw["metadata"]["name"], spec, actions)
+    name, others = shown.raw["metadata"]["name"], workflows_of(shown.page)
+    found = define(name, spec, actions)
     assert isinstance(found, Definition), found
-    assert [str(f) for f in check_workflow(shown.raw["metadata"]["name"], spec, actions)] == []
+    assert [str(f) for f in check_workflow(name, spec, actions, workflows=others)] == []
 
 
 @of_kind("WorkflowRun")

@@ -13,7 +13,7 @@ from support.world import World, action, step, workflow
 from workflow_do.api import names
 from workflow_do.api.base import dump
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import HandlerStatus, RunStatus, StepStatus
+from workflow_do.api.run import HandlerStatus, ItemStatus, RunStatus, StepStatus
 from workflow_do.engine import budget
 from workflow_do.engine.ledger import Ledger
 from workflow_do.engine.sizes import stored_size
@@ -51,10 +51,13 @@ ELSEWHERE = (
     *("message", "logstail", "output", "outputref"),
     *("items", "compensation"),
     *("waituntil", "approvalsrequired", "approvals"),
+    *("workflow", "runname", "runuid"),
 )
 """Texts and outputs have budgets of their own, items and undo records are kept room for apart, and
-a step that waits has no Job to tell of.
+a step that waits, or starts a run, has no Job to tell of.
 """
+OF_A_JOB = {"action": "workflow", "jobName": "runName", "jobUID": "runUID"}
+"""What of a step that starts a run stands instead."""
 
 
 def record(at: int, **more: Any) -> StepStatus:
@@ -90,6 +93,9 @@ def worst(char: str = "<") -> RunStatus:
             "observedGeneration": 10**6,
             "revisionName": "r" * 63,
             "rootRunUID": "u" * 36,
+            "callPath": "/".join([f"{'s' * 40}[999]@99999"] * names.MAX_RUN_DEPTH),
+            "depth": names.MAX_RUN_DEPTH,
+            "childRevisions": {f"{at:050}": "r" * 61 for at in range(names.MAX_CHILD_WORKFLOWS)},
             "pausedSince": TIME,
             "pausedSeconds": 10**9,
             "startTime": TIME,
@@ -114,6 +120,18 @@ def test_the_widest_record_knows_every_field() -> None:
 def test_a_record_is_no_larger_than_what_is_kept_for_it() -> None:
     everything = StepStatus.model_validate({**WIDEST, "message": "", "logsTail": ""})
     assert stored_size(dump(everything)) <= budget.RECORD_BYTES
+
+
+def test_a_step_that_starts_a_run_needs_no_more_room() -> None:
+    fields = {OF_A_JOB.get(key, key): value for key, value in WIDEST.items()}
+    image = {"imageID": None, "workflow": "w" * 50, "message": "", "logsTail": ""}
+    everything = StepStatus.model_validate({**fields, **image})
+    assert stored_size(dump(everything)) <= budget.RECORD_BYTES
+
+
+def test_an_item_that_is_to_be_retried_needs_no_more_room_than_one_that_runs() -> None:
+    waits = {"state": "Pending", "epoch": 10**5, "runName": "r" * 63, "runUID": "u" * 36}
+    assert stored_size(dump(ItemStatus.model_validate(waits))) + 1 <= budget.ITEM_BYTES
 
 
 def test_the_steps_of_the_widest_run_all_have_room() -> None:

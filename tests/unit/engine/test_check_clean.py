@@ -255,8 +255,9 @@ def test_every_example_is_clean(example: Path) -> None:
     actions = {a["metadata"]["name"]: a["spec"] for a in found["Action"]}
     for name, spec in actions.items():
         assert [str(f) for f in check_action(name, spec)] == []
-    for raw in found["Workflow"]:
-        findings = check_workflow(raw["metadata"]["name"], raw["spec"], actions)
+    workflows = {w["metadata"]["name"]: w["spec"] for w in found["Workflow"]}
+    for name, spec in workflows.items():
+        findings = check_workflow(name, spec, actions, workflows=workflows)
         assert [str(f) for f in findings] == []
 
 

@@ -282,3 +282,11 @@ def test_whether_there_are_jobs_to_delete(
 )
 def test_the_revisions_that_a_run_names(run: Any, expected: set[str]) -> None:
     assert named_revisions(run) == expected
+
+
+def test_a_child_goes_with_its_parent_and_is_not_counted() -> None:
+    child = dataclasses.replace(ago("child", HOUR * 9), child=True)
+    policy = Housekeeping(ttl_seconds_after_finished=0, successful_runs_history_limit=1)
+    assert said(due([child, ago("a", 0)], policy, NOW)) == ("child", "a", None)
+    only = Housekeeping(successful_runs_history_limit=1)
+    assert said(due([child, ended("a", 0)], only, NOW)) == ("child", "", None)

@@ -69,3 +69,14 @@ def test_a_broken_template_anywhere_has_an_answer(kind: str, model: Any) -> None
     for _, spec in specs_with(model, "{{ 1 + }}"):
         answer = review(kind, named("x", spec), ACTIONS)
         assert answer.allowed or answer.message
+
+
+def test_another_workflow_that_is_not_there_yet_is_told_and_one_that_is_there_is_checked() -> None:
+    calls = {"steps": [{"id": "pay", "workflow": "pay", "input": {"n": "x"}}]}
+    answer = review("Workflow", named("w", calls), {})
+    assert answer == Answer(True, warnings=("there is no Workflow `pay` yet",))
+    takes = {"trigger": {"bodySchema": {"properties": {"n": {"type": "integer"}}}}}
+    pay = named("pay", {**takes, "steps": [{"id": "a", "action": "takes"}]})
+    refused = review("Workflow", named("w", calls), {}, {"pay": pay})
+    assert not refused.allowed
+    assert "steps[0].input.n" in refused.message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from simulation import families
 from simulation.adversary import Adversary
 from simulation.campaign import campaign
 from simulation.scenario import Scenario
@@ -22,6 +23,18 @@ def test_every_promise_holds_in_a_hundred_runs() -> None:
     assert report.runs >= 100
     assert report.verdicts["Succeeded"] > 10
     assert report.seen["operator killed"] > 10
+
+
+@pytest.mark.timeout(120)
+def test_every_promise_holds_in_twenty_families() -> None:
+    report = families.campaign(20, seed=7)
+    assert report.promise == "", report.failure
+    assert report.verdicts["Succeeded"] > 2
+
+
+def test_a_seed_tells_everything_of_a_family() -> None:
+    first, again = families.Family(3), families.Family(3)
+    assert (first.play(), first.trace) == (again.play(), again.trace)
 
 
 def test_a_seed_tells_everything() -> None:

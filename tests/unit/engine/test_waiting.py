@@ -31,6 +31,16 @@ def world(*steps: Raw, body: Any = None, **spec: Any) -> World:
 # Waits.
 
 
+@pytest.mark.parametrize("wish", ["Cancelled", "CancelledWithCompensation"])
+@pytest.mark.parametrize("waits", [wait(seconds=3600), ask()], ids=["wait", "approval"])
+def test_a_wait_ends_at_once_however_the_run_is_cancelled(waits: Raw, wish: str) -> None:
+    w = world(waits, step("a"))
+    w.ask(wish)
+    w.reconcile()
+    assert w.verdict() == ("False", "Cancelled")
+    assert (w.step(waits["id"])["state"], w.created) == ("Failed", [])
+
+
 def test_a_wait_has_no_job_and_says_until_when() -> None:
     w = world(wait(seconds=60), step("a"))
 

@@ -19,7 +19,7 @@ def definition(*steps: Raw) -> Any:
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        pytest.param({"id": "a"}, "steps[0]: exactly one of action, wait and", id="nothing"),
+        pytest.param({"id": "a"}, "exactly one of action, workflow, wait and", id="nothing"),
         pytest.param({**ask(), "action": "do-it"}, "steps[0]: exactly one of", id="two"),
         pytest.param(wait(), "steps[0].wait: exactly one of seconds and until", id="no time"),
         pytest.param(
@@ -32,7 +32,7 @@ def definition(*steps: Raw) -> Any:
         pytest.param(ask(message="{{ nope }}"), "steps[0].approval.message", id="unknown name"),
         pytest.param(
             {**wait(seconds=1), "forEach": {"items": "{{ trigger.body }}"}},
-            "steps[0].forEach: only a step with an action or an approval",
+            "steps[0].forEach: only a step with an action, a workflow or",
             id="for each",
         ),
         pytest.param(ask(required=11), "steps[0].approval.required", id="too many people"),

@@ -7,12 +7,13 @@ run and no cluster. An Action that is not there is one finding, and its types st
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from workflow_do.api.action import ActionSpec
 from workflow_do.api.workflow import OnError, Step, WorkflowSpec
 from workflow_do.engine.check import guards, scopes
+from workflow_do.engine.check.children import Children, Told, by_name, family_findings
 from workflow_do.engine.check.finding import Finding, Severity, errors
 from workflow_do.engine.check.fit import fit
 from workflow_do.engine.check.form import read_form, twice
@@ -55,17 +56,37 @@ def check_action(name: str, raw_spec: Raw) -> tuple[Finding, ...]:
 
 
 def check_workflow(
-    name: str, raw_spec: Raw, actions: Mapping[str, Raw], *, complete: bool = True
+    name: str,
+    raw_spec: Raw,
+    actions: Mapping[str, Raw],
+    *,
+    complete: bool = True,
+    workflows: Mapping[str, Raw] | None = None,
 ) -> tuple[Finding, ...]:
     """Everything wrong with a raw Workflow spec and the raw specs of its Actions, by name.
 
-    `complete`: all Actions that exist are given, so that one that is not given is missing; else
+    `workflows`: the raw specs of others that its steps may start runs of, by name. `complete`: all
+    Actions and Workflows that exist are given, so that one that is not given is missing; else
     nothing is known of it.
     """
+
+    def read(child: str, raw: Raw, others: Children) -> Told:
+        found, given = _check(child, raw, actions, complete, others)
+        return replace(by_name(raw), given=given, faults=errors(found))
+
+    family = {**(workflows or {}), name: raw_spec}
+    found, _ = _check(name, raw_spec, actions, complete, Children(family, name, read))
+    return (*found, *family_findings(name, family))
+
+
+def _check(
+    name: str, raw_spec: Raw, actions: Mapping[str, Raw], complete: bool, children: Children
+) -> tuple[tuple[Finding, ...], Shape]:
+    """The findings, and what a run gives."""
     spec, findings = read_form(WorkflowSpec, raw_spec)
     if spec is None:
-        return tuple(findings)
-    walk = _Walk(spec, actions, complete)
+        return tuple(findings), by_name(raw_spec).given
+    walk = _Walk(spec, actions, complete, children)
     findings += [*twice([(f"steps[{i}].id", s.id) for i, s in enumerate(spec.steps)])]
     findings += [*_reserved(spec), *_finals(spec)]
     graph = build_graph(spec.steps)
@@ -77,7 +98,7 @@ def check_workflow(
         unseen = frozenset() if complete else used_names(raw_spec, actions) - actions.keys()
         stubs = {action: {"image": "not-known-here"} for action in unseen}
         findings += _backstop(define(name, raw_spec, {**stubs, **actions}))
-    return tuple(findings)
+    return tuple(findings), walk.given
 
 
 def _backstop(found: object) -> list[Finding]:
@@ -140,11 +161,21 @@ class _Verb:
 class _Walk:
     """One walk over a Workflow, from what starts it to its handler."""
 
-    def __init__(self, spec: WorkflowSpec, actions: Mapping[str, Raw], complete: bool) -> None:
+    def __init__(
+        self,
+        spec: WorkflowSpec,
+        actions: Mapping[str, Raw],
+        complete: bool,
+        children: Children,
+    ) -> None:
+        self.given: Shape = record({})
+        """What a run gives: its outputs."""
+        self._children = children
         self._spec = spec
         self._actions = actions
         self._complete = complete
         self._verbs: dict[str, _Verb | None] = {}
+        self._called: dict[str, _Verb | None] = {}
         self._found: list[Finding] = []
         self._undone: set[str] = set()
         """Actions whose own compensation has been checked."""
@@ -172,15 +203,16 @@ class _Walk:
     def _compensation(self, step: Step, path: str, scope: scopes.Scope, verb: _Verb | None) -> None:
         """The step's own, else that of its Action."""
         own = step.compensate
-        if own is None:
-            self._default_undo(step.action or "", f"{path}.action", verb)
+        if own is None and step.action is not None:
+            self._default_undo(step.action, f"{path}.action", verb)
         if own is None or own.action is None:
             return
         taken, given = (verb.taken, verb.given) if verb is not None else (OBJECT, OBJECT)
         more = {**scopes.undone(taken, given), "failure": scopes.failure()}
         undo = self._verb(own.action, f"{path}.compensate.action")
         told = scopes.with_roots(scope, more)
-        self._input(own.input or {}, f"{path}.compensate.input", told, own.action, undo)
+        taker = f"inputSchema of {own.action}"
+        self._input(own.input or {}, f"{path}.compensate.input", told, taker, undo)
 
     def _default_undo(self, name: str, path: str, verb: _Verb | None) -> None:
         """Whether the compensation of an Action fits the Action that it names; told once."""
@@ -223,13 +255,38 @@ class _Walk:
         self, step: Step, action: str | None, path: str, scope: scopes.Scope, known: guards.Guards
     ) -> Shape:
         """What the step gives."""
-        if action is None:
+        if action is None and step.workflow is None:
             return self._waits(step, path, scope, known)
-        verb = self._verb(action, f"{path}.action")
-        self._input(step.input, f"{path}.input", scope, action, verb, known)
+        name = action or step.workflow or ""
+        if action is None:
+            verb, taker = self._child(name, f"{path}.workflow"), f"bodySchema of {name}"
+            origin = f"the outputs of {name}"
+        else:
+            verb, taker = self._verb(name, f"{path}.action"), f"inputSchema of {name}"
+            origin = f"outputSchema of {name}"
+        self._input(step.input, f"{path}.input", scope, taker, verb, known)
         self._compensation(step, path, scope, verb)
-        self._origins["steps", step.id, "output"] = f"outputSchema of {action}"
+        self._origins["steps", step.id, "output"] = origin
         return verb.given if verb is not None else OBJECT
+
+    def _child(self, name: str, path: str) -> _Verb | None:
+        """What is known of the Workflow that a step starts; what is wrong with it is told once."""
+        if name in self._called:
+            return self._called[name]
+        told = self._children.find(name)
+        self._called[name] = None
+        if told is None:
+            if self._complete:
+                message = f"there is no Workflow `{name}`{nearest(name, self._children.names)}"
+                self._found.append(Finding(path, Severity.ERROR, message, "apply it"))
+            return None
+        if told.faults:
+            more = f" (and {len(told.faults) - 1} more)" if len(told.faults) > 1 else ""
+            message = f"the Workflow `{name}` cannot be used: {told.faults[0]}{more}"
+            self._found.append(Finding(path, Severity.ERROR, message))
+            return None
+        self._called[name] = _Verb(told.taken, told.given)
+        return self._called[name]
 
     def _waits(self, step: Step, path: str, scope: scopes.Scope, known: guards.Guards) -> Shape:
         """Of a wait nothing; of an approval the data of whoever approves last."""
@@ -269,12 +326,14 @@ class _Walk:
         if handler is not None:
             told = scopes.with_roots(scope, {"failure": scopes.failure()})
             verb = self._verb(handler.action, "onFailure.action")
-            self._input(handler.input, "onFailure.input", told, handler.action, verb)
+            taker = f"inputSchema of {handler.action}"
+            self._input(handler.input, "onFailure.input", told, taker, verb)
         for at, final in enumerate(self._spec.finally_):
             perhaps = nullable(scopes.failure(), "`failure` is null where nothing failed")
             told = scopes.with_roots(scope, {"failure": perhaps})
             verb = self._verb(final.action, f"finally[{at}].action")
-            self._input(final.input, f"finally[{at}].input", told, final.action, verb)
+            taker = f"inputSchema of {final.action}"
+            self._input(final.input, f"finally[{at}].input", told, taker, verb)
 
     def _key(self, body: Shape) -> None:
         """The key of `concurrency`, rendered before any step."""
@@ -288,7 +347,7 @@ class _Walk:
         """Rendered when every step has ended well, was skipped, or failed and was continued."""
         if self._spec.outputs is not None:
             place = Place(scope)
-            place.shape(dict(self._spec.outputs), "outputs")
+            self.given = place.shape(dict(self._spec.outputs), "outputs")
             self._found += place.findings
 
     def _input(
@@ -296,7 +355,7 @@ class _Walk:
         value: Raw,
         path: str,
         scope: scopes.Scope,
-        action: str,
+        taker: str,
         verb: _Verb | None,
         known: guards.Guards = guards.NONE,
     ) -> None:
@@ -304,7 +363,7 @@ class _Walk:
         given = place.shape(dict(value), path)
         self._found += place.findings
         if verb is not None:
-            self._found += fit(given, verb.taken, path, f"inputSchema of {action}")
+            self._found += fit(given, verb.taken, path, taker)
 
     def _verb(self, name: str, path: str) -> _Verb | None:
         """What is known of the Action; what is wrong with it is told once."""
