@@ -5,6 +5,8 @@ All runs are started at once, in one namespace; each test then looks at its own.
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -257,7 +259,12 @@ TEXT = "$(DB_PASSWORD) $$ $$(DB_PASSWORD) ${DB_PASSWORD} {{ 7*7 }} '\"\n; id Ã©ð
 def test_it_does_so_through_items_undo_finally_and_outputs(shared: Bench) -> None:
     """By way of two items, a large output that stands in a ConfigMap, and a run that fails."""
     large = "out = lambda v: print('::output::' + json.dumps(v), flush=True)\n"
-    undo = {"action": "repeats", "input": {"text": "{{ output.text }}", "was": "{{ input.text }}"}}
+    undo = {"action": "agrees", "input": {"text": "{{ output.text }}", "was": "{{ input.text }}"}}
+    known = base64.b64encode(json.dumps([TEXT, f"{TEXT}2"]).encode()).decode()
+    agrees = (
+        f"import base64; known = json.loads(base64.b64decode('{known}'))\n"
+        "sys.exit(0 if given['text'] == given['was'] and given['text'] in known else 3)"
+    )
     program = (
         "import json, os; texts = json.load(open(os.environ['ACTION_INPUT_FILE']))['texts']\n"
         "given = json.dumps({'first': texts[0], 'last': texts[-1]})\n"
@@ -265,7 +272,8 @@ def test_it_does_so_through_items_undo_finally_and_outputs(shared: Bench) -> Non
     )
     picks = action("picks", command=["python3", "-c", program])
     shared.apply(
-        action("repeats", "out({'text': given['text'], 'was': given.get('was')})"),
+        action("repeats", "out({'text': given['text']})"),
+        action("agrees", agrees),
         action("undoable", "out(given)", compensate=undo),
         action(
             "expands",
@@ -302,8 +310,8 @@ def test_it_does_so_through_items_undo_finally_and_outputs(shared: Bench) -> Non
     assert verdict(run) == ("False", "ExitCode"), run["status"]
     each = record(run, "each")["items"]
     assert [item["output"] for item in each] == [{"text": TEXT}, {"text": f"{TEXT}2"}]
-    undone = [item["compensation"]["output"] for item in each]
-    assert undone == [{"text": t, "was": t} for t in (TEXT, f"{TEXT}2")]
+    undone = [(item["compensation"]["state"], item["compensation"]["exitCode"]) for item in each]
+    assert undone == [("Succeeded", 0)] * 2  # an undo's output is not kept, so it compares itself
     assert record(run, "many")["outputRef"]["size"] > 32 * 1024
     assert record(run, "pick")["output"] == {"first": TEXT, "last": f"{TEXT}2"}
     assert run["status"]["onFailure"]["output"]["text"] == f"{TEXT}2"
