@@ -219,3 +219,21 @@ def test_what_an_approver_gave_arrives(text: str) -> None:
     refused.reconcile()
     said = refused.step("ok")["message"]
     assert said == f"rejected by sam@example.com: {text}"
+
+
+@pytest.mark.parametrize("text", [*SHELL[::8], ALL])
+def test_what_a_child_run_is_given_and_gives_arrives(text: str) -> None:
+    """Its body is data too: nothing in it is rendered a second time, on the way there or back."""
+    pays = workflow(
+        step("a", x=DATA), named="pay", outputs={"in": DATA, "out": "{{ steps.a.output }}"}
+    )
+    calls = {"id": "pay", "workflow": "pay", "input": {"k": DATA, text: DATA}}
+    world = World(workflow(calls, step("b", x="{{ steps.pay.output }}")), ECHO, body=text)
+    world.workflows = {"pay": pays}
+    world.settle()
+    child, given = world.child("pay"), {"k": text, text: text}
+    assert child.run["spec"]["trigger"]["body"] == given
+    assert received(child.job())["x"] == given
+    child.ends(json.dumps({"k": text}))
+    world.settle()
+    assert received(world.job("b"))["x"] == {"in": given, "out": {"k": text}}
