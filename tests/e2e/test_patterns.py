@@ -32,6 +32,8 @@ MORE: dict[str, tuple[str, Any]] = {
     "persistent-trigger-2": ("persistent-trigger", {"vehicle": 2}),
     "persistent-trigger-3": ("persistent-trigger", {"vehicle": 3}),
 }
+NOT_ALONE = ("transient-trigger", "region", "section")
+"""Started when a signal is sent, or by others."""
 LONG = 120
 """Seconds that the slowest may take, with all others on the same two processors."""
 
@@ -46,7 +48,7 @@ def started(shared: Bench) -> dict[str, str]:
         shared.kubectl("apply", "-f", "-", stdin=text)
         objects = yaml.safe_load_all(text)
         flows += [o["metadata"]["name"] for o in objects if o["kind"] == "Workflow"]
-    names = {flow: f"{flow}-1" for flow in sorted(flows) if flow != "transient-trigger"}
+    names = {flow: f"{flow}-1" for flow in sorted(flows) if flow not in NOT_ALONE}
     runs = {name: (flow, BODIES.get(flow)) for flow, name in names.items()} | MORE
     _start_the_hasty(shared, runs)
     shared.apply(*(_run(name, flow, body) for name, (flow, body) in runs.items()))
@@ -287,3 +289,26 @@ def test_a_workflow_starts_itself_until_nothing_is_left(
     run = ended(shared, started["recursion"])
     assert run["status"]["outputs"] == {"taken": 3}
     assert states(run) == {"take": "Succeeded", "rest": "Succeeded"}
+
+
+def children(bench: Bench, run: Raw) -> list[Raw]:
+    """The runs that the steps of a run have started."""
+    names = [s.get("runName") for s in run["status"]["steps"]]
+    return [bench.run(name) for name in names if name]
+
+
+def test_a_region_is_cancelled_and_the_run_goes_on(shared: Bench, started: dict[str, str]) -> None:
+    found = ended(shared, started["cancel-region"], "CompletedWithErrors")
+    assert record(found, "next")["output"] == {"region": "StepDeadlineExceeded"}
+    [region] = children(shared, found)
+    assert verdict(region) == ("False", "Cancelled")
+    assert "Succeeded" not in states(region).values()
+
+
+def test_one_branch_at_a_time_is_in_the_section(shared: Bench, started: dict[str, str]) -> None:
+    sections = children(shared, ended(shared, started["critical-section"]))
+    assert len(sections) == 2
+    first, second = sorted(
+        (s["status"]["admittedTime"], s["status"]["completionTime"]) for s in sections
+    )
+    assert first[1] <= second[0]

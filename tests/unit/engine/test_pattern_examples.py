@@ -16,8 +16,10 @@ OBJECTS = [
 ]
 ACTIONS = {o["metadata"]["name"]: o["spec"] for o in OBJECTS if o["kind"] == "Action"}
 FLOWS = [o for o in OBJECTS if o["kind"] == "Workflow"]
+SPECS = {o["metadata"]["name"]: o["spec"] for o in FLOWS}
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda f: f["metadata"]["name"])
 def test_an_example_is_valid(flow: dict[str, Any]) -> None:
-    assert check_workflow(flow["metadata"]["name"], flow["spec"], ACTIONS) == ()
+    found = check_workflow(flow["metadata"]["name"], flow["spec"], ACTIONS, workflows=SPECS)
+    assert found == ()
