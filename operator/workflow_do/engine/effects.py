@@ -126,7 +126,7 @@ class Plan:
     what these child runs (names) gave, `needs_remains` for whether anything of these deleted ones
     (uids) is left, `asks` for a place among the runs of the Workflow; then plan again. `look_at` is
     the time at which something changes by itself. `waits` names the Jobs that would start if it
-    were their turn.
+    were their turn. `partial`: what another process may have started is not accounted for yet.
     """
 
     status: RunStatus
@@ -143,3 +143,4 @@ class Plan:
     needs_remains: frozenset[str] = frozenset()
     asks: Wish | None = None
     waits: frozenset[str] = frozenset()
+    partial: bool = False

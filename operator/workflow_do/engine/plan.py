@@ -115,7 +115,7 @@ def _without_definition(observed: Observed, why: Problem, now: datetime) -> Plan
 
 def _kept(run: Run, why: Problem, now: datetime) -> Plan:
     """Another version of the operator can go on with it: nothing is started, stopped or ended."""
-    return Plan(report.waiting(run, why, now), look_at=now + _UNREADABLE_AGAIN)
+    return Plan(report.waiting(run, why, now), look_at=now + _UNREADABLE_AGAIN, partial=True)
 
 
 def _lost(observed: Observed, why: Problem, now: datetime) -> Plan:
@@ -183,14 +183,15 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
     asked_to_stop = found.look_at is not None and found.look_at <= now
     if _is_worse(found.ledger, before) or asked_to_stop:
         # What went wrong, and why a try is stopped, is written down before anything follows.
-        return Plan(report.going(run, definition, found.ledger, now), look_at=now)
-    unknown = _account(observed, definition, found.ledger, now)
+        status = report.going(run, definition, found.ledger, now)
+        return Plan(status, look_at=now, partial=True)
+    ledger = _settled(run, definition, found.ledger, now)
+    unknown = _account(observed, definition, (found.ledger, ledger), now)
     if unknown is not None:
         return unknown
-    ledger = _settled(run, definition, found.ledger, now)
     status = report.going(run, definition, ledger, now)
     if _is_worse(ledger, before):
-        return Plan(status, look_at=now)
+        return Plan(status, look_at=now, partial=True)
     chosen = choosing.choose(observed, definition, ledger, found.live, now)
     if chosen.needs_guard:
         return Plan(run.status, needs_guard=True)
@@ -219,22 +220,30 @@ def _is_worse(ledger: Ledger, before: Ledger) -> bool:
 
 
 def _account(
-    observed: Observed, definition: Definition, ledger: Ledger, now: datetime
+    observed: Observed, definition: Definition, ledgers: tuple[Ledger, Ledger], now: datetime
 ) -> Plan | None:
-    """What another process may have started, whatever was asked of the run since; None: nothing."""
+    """What another process may have started, whatever was asked of the run since; None: nothing.
+
+    By the records as they were found, for a step that is given up now may have begun; and by what
+    follows from them, for whoever found the last item of a list ended went on in the same plan.
+    """
     run = observed.run
     if not observed.inherited:
         return None
-    unknown, known = set(), ledger
-    for unit in choosing.startable(run, definition, ledger):
-        begun = inherited.account(observed, definition, known, unit)
-        if isinstance(begun, str):
-            unknown.add(begun)
-        elif begun is not None:
-            known = begun
-    if unknown:
-        return Plan(run.status, needs_past=frozenset(sorted(unknown)[:_ASKED_AT_ONCE]))
-    return Plan(report.going(run, definition, known, now), look_at=now) if known != ledger else None
+    for ledger in ledgers:
+        unknown, known = set(), ledger
+        for unit in choosing.startable(run, definition, ledger):
+            begun = inherited.account(observed, definition, known, unit)
+            if isinstance(begun, str):
+                unknown.add(begun)
+            elif begun is not None:
+                known = begun
+        if unknown:
+            return Plan(run.status, needs_past=frozenset(sorted(unknown)[:_ASKED_AT_ONCE]))
+        if known != ledger:
+            status = report.going(run, definition, known, now)
+            return Plan(status, look_at=now, partial=True)
+    return None
 
 
 def _settled(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> Ledger:

@@ -158,9 +158,9 @@ class Observer:
         """What is known of the run may be wrong: the next look is live."""
         self._store.doubt(key)
 
-    def settle(self, key: RunKey) -> None:
-        """A whole round has gone by."""
-        self._store.settle(key)
+    def settle(self, key: RunKey, *, partial: bool) -> None:
+        """A whole round has gone by; `partial`: without an account of what was started before."""
+        self._store.settle(key, partial=partial)
 
     async def _log(self, namespace: str, pod: str) -> str:
         """A log that cannot be read must not hold the run up."""

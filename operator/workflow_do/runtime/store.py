@@ -219,11 +219,11 @@ class Store:
         if record is not None:
             record.vouched = False
 
-    def settle(self, key: RunKey) -> None:
-        """A whole round went by: what was started before is accounted for, strays are stopped."""
+    def settle(self, key: RunKey, *, partial: bool = False) -> None:
+        """A whole round went by: strays are stopped, what began before is known (not `partial`)."""
         record = self._records.get(key.uid)
         if record is not None:
-            record.vouched = True
+            record.vouched = record.vouched or not partial
             record.strays -= record.attended
 
     def unpinned(self, namespace: str) -> Iterator[RunKey]:

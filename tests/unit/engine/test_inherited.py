@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from support.world import START, World, action, step, workflow
+from workflow_do.api.run import StepState
 from workflow_do.engine.effects import CreateJob
 from workflow_do.engine.facts import PastJob
 
@@ -110,3 +111,24 @@ def test_an_undisturbed_run_asks_nobody() -> None:
     w.inherited = False
     (effect,) = w.plan().effects
     assert isinstance(effect, CreateJob)
+
+
+def test_whoever_found_a_list_ended_may_have_gone_on_in_the_same_plan() -> None:
+    each = {**step("a"), "forEach": {"items": "{{ [1] }}"}}
+    w = World(workflow(each, step("b", "other")), action("do-it"), action("other"))
+    w.reconcile()
+    w.ends()
+    w.inherited = True
+
+    assert asked(w).startswith("run-1-b-")
+
+    gone(w)
+    assert w.step("b")["reason"] == "JobLost"
+
+
+def test_what_is_written_down_before_all_is_accounted_for_says_so() -> None:
+    w = taken_over()
+    w.ends(code=1)
+    planned = w.plan()
+    assert planned.status.steps[0].state is StepState.FAILED
+    assert planned.partial
