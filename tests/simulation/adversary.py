@@ -17,7 +17,7 @@ from simulation.cluster import Cluster, Fate, Machine, Move, Try
 from simulation.leader import Call, Leader
 from simulation.server import Raw, Server
 from workflow_do.engine.timestamps import stamp
-from workflow_do.runtime.api import JOBS, PODS, ApiError, Unavailable
+from workflow_do.runtime.api import JOBS, PODS, RUNS, ApiError, Unavailable
 
 _PULL: Final = ("ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError")
 _BLOCKS: Final = (
@@ -52,6 +52,9 @@ class Mood:
     people: float
     late_start: int
     wiped: float
+    deciding: float
+    willing: float
+    unguarded: bool
 
 
 class Adversary:
@@ -130,6 +133,22 @@ class Adversary:
         """So many seconds pass."""
         return self.random.choice(_JUMPS[: self.random.choice((4, 7, 9, 12))])
 
+    def end_silence(self, cluster: Cluster, m: Machine) -> str:
+        """What becomes of a node that does not answer: it is gone; it never speaks again, and after
+        a while Kubernetes wants its Pods gone; or it is back.
+        """
+        if self.chance(0.3):
+            cluster.destroy(m)
+            return "silent node is gone"
+        if self.chance(0.3):
+            raw = cluster.server.get(PODS, m.pod)
+            if not _disrupted(raw):
+                _disrupt(cluster.server, m)
+            cluster.delete_pod(cluster.server.get(PODS, m.pod))
+            return "silent node never speaks again"
+        m.silent = False
+        return "silent node is back"
+
     def troubles(self, cluster: Cluster, leaders: list[Leader], adrift: list[Call]) -> list[Move]:
         """What could go wrong in the cluster now."""
         found: list[Move] = []
@@ -173,6 +192,9 @@ def _mood(random: Random) -> Mood:
         people=some(0.0, 0.01, 0.04),
         late_start=random.choice((0, 0, 12, 16, 24, 40)),
         wiped=some(0.0, 0.0, 0.2),
+        deciding=random.choice((0.0, 0.1, 0.25)),
+        willing=random.choice((0.0, 0.5, 0.9)),
+        unguarded=random.random() < 0.05,
     )
 
 
@@ -199,7 +221,9 @@ def _pod_troubles(cluster: Cluster, m: Machine, raw: Raw) -> list[Move]:
 def _node_troubles(cluster: Cluster, m: Machine, over: bool) -> list[Move]:
     found: list[Move] = []
     if not m.evicted:
-        found.append(("node falls silent", lambda: _silence(m, not m.silent)))
+        last = m.reported == "ended" and not (m.phase or m.silent)
+        label = "node falls silent before the phase" if last else "node falls silent"
+        found.append((label, lambda: _silence(m, not m.silent)))
     if m.state == "running" and not m.silent and m.dying is None:
         found.append(("kubelet evicts", lambda: cluster.evict(m)))
     if m.silent:
@@ -237,21 +261,23 @@ def nobody_could_make_it_again(
     posted = any(c.verb == "create" and c.resource is JOBS for c in calls)
     if posted or any(leader.busy for leader in leaders):
         return False
-    minds = [leader.store.record(leader.key.uid) for leader in leaders]
-    if not _on_record(cluster, this):
+    minds = [leader.store.record(this.run) for leader in leaders]
+    run = _run(cluster, this)
+    if not _on_record(run, this):
         return this.uid in cluster.server.told and not any(m and m.vouched for m in minds)
-    version = int(_run(cluster)["metadata"]["resourceVersion"])
+    version = int(run["metadata"]["resourceVersion"])
     return all(m is not None and m.version >= version for m in minds)
 
 
-def _on_record(cluster: Cluster, this: Try) -> bool:
-    status = _run(cluster).get("status") or {}
+def _on_record(run: Raw, this: Try) -> bool:
+    status = run.get("status") or {}
     recorded = [*(status.get("steps") or ()), status.get("onFailure") or {}]
     return this.uid in [r.get("jobUID") for r in recorded]
 
 
-def _run(cluster: Cluster) -> Raw:
-    return next(iter(cluster.server.objects["workflowruns"].values()))
+def _run(cluster: Cluster, this: Try) -> Raw:
+    runs = cluster.server.all(RUNS)
+    return next(run for run in runs if run["metadata"]["uid"] == this.run)
 
 
 def _disrupted(raw: Raw) -> bool:

@@ -35,6 +35,7 @@ MUST_HAPPEN: Final = frozenset(
         "node falls silent",
         "node is gone",
         "node given up",
+        "silent node never speaks again",
         "unschedulable",
         "pod refused",
         "container killed",
@@ -111,7 +112,7 @@ def _one(report: Report, scenario: Scenario, number: int) -> None:
     finally:
         report.runs += 1
     report.jobs += outcome.jobs
-    report.verdicts[outcome.verdict] += 1
+    report.verdicts.update(outcome.verdicts)
     report.seen.update(outcome.seen)
 
 

@@ -52,6 +52,7 @@ class Cluster:
         this = Try(
             job=raw["metadata"]["name"],
             uid=raw["metadata"]["uid"],
+            run=labels[names.LABEL_RUN_UID],
             role=labels[names.LABEL_ROLE],
             step=_place(labels),
             number=int(labels[names.LABEL_TRY]),

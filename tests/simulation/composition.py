@@ -15,7 +15,7 @@ def max_parallel_is_kept(scene: Scene, this: Try) -> str | None:
     if each is None:
         return None
     start = this.step.partition("[")[0] + "["
-    running = [t for t in scene.cluster.tries if t.running and not t.stray]
+    running = [t for t in scene.tries if t.running and not t.stray]
     mine = [t for t in running if t.role == "do" and t.step.startswith(start)]
     most = each["maxParallel"]
     return (
@@ -56,7 +56,7 @@ def finally_comes_last(scene: Scene, this: Try) -> str | None:
     """Trouble and Control: `finally` runs when all else has ended, in its order."""
     if this.role != "finally" or this.stray:
         return None
-    others = [t for t in scene.cluster.tries if t.role != "finally" and t.running and not t.stray]
+    others = [t for t in scene.tries if t.role != "finally" and t.running and not t.stray]
     if others:
         return f"{reading.name(this)} was made while {reading.name(others[0])} ran"
     for final in scene.scenario.flow["finally"]:
@@ -70,9 +70,11 @@ def finally_comes_last(scene: Scene, this: Try) -> str | None:
 
 
 def finally_always_runs(scene: Scene) -> str | None:
-    """Trouble and Control: whatever happened; but not of a run that never had a definition."""
-    status = scene.run["status"]
-    if not status.get("steps") or reading.reason(scene.run) == "RevisionLost":
+    """Trouble and Control: whatever happened; but not of a run that never had a definition, or was
+    refused a place.
+    """
+    status, why = scene.run["status"], reading.reason(scene.run)
+    if not status.get("steps") or why in ("RevisionLost", "ConcurrencyForbidden"):
         return None
     for final in scene.scenario.flow.get("finally", ()):
         state = records(scene.run).get(("finally", final["id"]), {}).get("state")

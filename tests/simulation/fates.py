@@ -29,10 +29,11 @@ class Fate:
 
 @dataclass
 class Try:
-    """One Job and what truly became of it."""
+    """One Job and what truly became of it; `run` is the uid of the run that it is of."""
 
     job: str
     uid: str
+    run: str
     role: str
     step: str
     number: int

@@ -8,7 +8,7 @@ does, "Correctness" for what it never does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from simulation import reading
@@ -16,15 +16,11 @@ from simulation.cluster import Cluster, Try
 from simulation.reading import BAD, ENDED, HANDLER, Unit, ended, records
 from simulation.scenario import Scenario
 from simulation.server import Raw, Server
-from workflow_do.api.names import LABEL_ROLE, MAX_FREE_TRIES
-from workflow_do.api.run import DesiredState
-from workflow_do.engine.effects import CreateJob, ExpirePod, MarkFinished, Plan, SuspendJob
-from workflow_do.engine.facts import Observed, parse_time
-from workflow_do.engine.report import completed
-from workflow_do.runtime.api import CONFIGMAPS, JOBS, PODS, RUNS
+from workflow_do.api.names import MAX_FREE_TRIES
+from workflow_do.engine.facts import parse_time
+from workflow_do.runtime.api import CONFIGMAPS, PODS, RUNS
 
 _TOO_LATE: Final = "RunDeadlineExceeded"
-_UPKEEP: Final = (SuspendJob, ExpirePod, MarkFinished)
 
 
 class Violated(AssertionError):
@@ -35,25 +31,35 @@ class Violated(AssertionError):
         self.promise = promise
 
 
-@dataclass
+@dataclass(eq=False)
 class Scene:
-    """Everything there is to know about one run."""
+    """Everything there is to know about one run: `tries` of its Jobs, `said` by people about its
+    steps, whether any `asked` for something else than that it goes on; the `crowd` is all runs.
+    """
 
     scenario: Scenario
     server: Server
     cluster: Cluster
+    name: str
+    uid: str = ""
+    crowd: list[Scene] = field(default_factory=list, repr=False)
+    said: list[Raw] = field(default_factory=list)
+    asked: bool = False
+    tries: list[Try] = field(default_factory=list)
     last_writer: object = None
     limit: int = 0
 
     @property
     def run(self) -> Raw:
         """The run as stored."""
-        return self.server.all(RUNS)[0]
+        return self.server.get(RUNS, self.name)
 
-    def mark_stray(self, this: Try) -> None:
-        """A Job is stray from the start where its unit, or the run, has ended on record, and
-        whoever made it could not have known: it had been given up, or somebody else wrote that.
+    def enter(self, this: Try) -> None:
+        """A Job was made. It is stray from the start where its unit, or the run, has ended on
+        record, and whoever made it could not have known: it had been given up, or somebody else
+        wrote that.
         """
+        self.tries.append(this)
         over = records(self.run).get(this.unit, {}).get("state") in ENDED or ended(self.run)
         this.stray = over and (this.author is None or this.author is not self.last_writer)
 
@@ -64,16 +70,20 @@ class Scene:
         self.last_writer = writer = self.server.writer
         over = {u for u, r in records(new).items() if r.get("state") in ENDED}
         known = writer.record(self.run["metadata"]["uid"]) if writer is not None else None
-        for this in self.cluster.tries:
+        for this in self.tries:
             unseen = known is None or this.uid not in known.jobs
             recorded = records(new).get(this.unit, {}).get("jobUID") == this.uid
             foreign = this.author is None or this.author is not writer
             if (ended(new) or this.unit in over) and unseen and foreign and not recorded:
                 this.stray = True
 
+    def waits(self, unit: Unit) -> str:
+        """What a unit waits for instead of a Job; nothing for most."""
+        return self.scenario.waits(unit[1]) if unit[0] == "do" else ""
+
     def tries_of(self, unit: Unit) -> list[Try]:
         """Every try of a unit that ever had a Job."""
-        return [t for t in self.cluster.tries if t.unit == unit]
+        return [t for t in self.tries if t.unit == unit]
 
 
 def one_job_per_try(scene: Scene, this: Try) -> str | None:
@@ -237,7 +247,7 @@ def the_revision_stays(scene: Scene, old: Raw, new: Raw) -> str | None:
 def success_is_earned(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Behaviour, Contract and Verdict: exit 0 of its own and a fitting output, nothing less."""
     for unit, record in reading.fresh(old, new):
-        if record["state"] != "Succeeded":
+        if record["state"] != "Succeeded" or scene.waits(unit):
             continue
         this = next((t for t in scene.tries_of(unit) if t.uid == record.get("jobUID")), None)
         if this is None or not this.ended_well:
@@ -255,7 +265,8 @@ def failure_is_the_programs_own(scene: Scene, old: Raw, new: Raw) -> str | None:
     """
     for unit, record in reading.fresh(old, new):
         tries = scene.tries_of(unit)
-        if record["state"] == "Failed" and not any(t.failed_itself for t in tries):
+        own = record["state"] == "Failed" and not scene.waits(unit)
+        if own and not any(t.failed_itself for t in tries):
             return f"{unit} is {reading.verdict(record)}, but no program failed by itself: {tries}"
     return None
 
@@ -325,69 +336,8 @@ def a_good_end_is_whole(scene: Scene, old: Raw, new: Raw) -> str | None:
 
 def an_end_leaves_nothing_running(scene: Scene, old: Raw, new: Raw) -> str | None:
     """Behaviour, Trouble: Completed=True comes when all that has ended."""
-    alive = [reading.name(t) for t in scene.cluster.tries if t.running and not t.stray]
+    alive = [reading.name(t) for t in scene.tries if t.running and not t.stray]
     return f"the run ended while {alive} ran" if ended(new) and not ended(old) and alive else None
-
-
-def terminal_is_silent(observed: Observed, planned: Plan) -> str | None:
-    """Correctness: of a Completed run nothing is done but stopping Jobs that turn up."""
-    if not completed(observed.run.status):
-        return None
-    others = [e for e in planned.effects if not isinstance(e, _UPKEEP)]
-    if others or planned.status != observed.run.status:
-        return f"planned for a Completed run: {others or 'another status'}"
-    return None
-
-
-def nothing_starts_unasked(observed: Observed, planned: Plan) -> str | None:
-    """Behaviour, Control: Paused: nothing starts. Cancelled: no next try, no onFailure."""
-    desired = observed.run.spec.desired_state
-    asked = desired is DesiredState.CANCELLED_WITH_COMPENSATION
-    started = [
-        e.name
-        for e in planned.effects
-        if isinstance(e, CreateJob)
-        and not (asked and _role(e) == "undo")
-        and not (desired.cancels and _role(e) == "finally")
-    ]
-    if desired is not DesiredState.RUNNING and started:
-        return f"{started} would be started although the run is to be {desired.value}"
-    return None
-
-
-def _role(effect: CreateJob) -> str:
-    return str(effect.manifest["metadata"]["labels"][LABEL_ROLE])
-
-
-def the_end_is_seen_live(observed: Observed, planned: Plan) -> str | None:
-    """Correctness: before Completed=True: observe by a live LIST. (Unpinned, there is no Job.)"""
-    news = completed(planned.status) and not completed(observed.run.status)
-    if news and not observed.live and observed.run.status.revision_name is not None:
-        return "a plan ends the run from what watches told"
-    return None
-
-
-def no_job_is_forgotten(scene: Scene) -> str | None:
-    """Correctness: a Job that is not in the status is folded in; one after the end is stopped."""
-    lost = reading.reason(scene.run) == "RevisionLost"  # a Job of which nobody knows what it ran
-    for this in scene.cluster.tries:
-        record = records(scene.run).get(this.unit, {})
-        unknown = (record.get("tries") or 0) < this.number
-        if unknown and this.began and not (this.stray or lost):
-            return f"{reading.name(this)} ran and is not on record"
-    return None
-
-
-def nothing_lives_on(scene: Scene) -> str | None:
-    """Correctness: a Job that turns up for a Completed run is stopped at once."""
-    for m in scene.cluster.machines:
-        if m.state in ("new", "waiting", "running") and scene.server.find(PODS, m.pod):
-            return f"the Pod of {reading.name(m.of)} is {m.state} after the end"
-    for this in scene.cluster.tries:
-        job = scene.server.find(JOBS, this.job)
-        if job is not None and not this.pods and not job["spec"].get("suspend"):
-            return f"the Job of {reading.name(this)} may still make its Pod after the end"
-    return None
 
 
 def hold(promises: tuple[Callable[..., str | None], ...], *args: Any) -> None:

@@ -1,7 +1,8 @@
 """One process of the operator: the runtime as it is, its calls held until they are let through.
 
 Nothing of the runtime is imitated but its queue and its watches: a key that is due is reconciled,
-one at a time, and what watches bring is handed in by whoever drives the process.
+and what watches bring is handed in by whoever drives the process. The places of Workflows that
+limit their runs have their own queue, as it is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any, Final
 from simulation.loop import StillLoop
 from simulation.server import Change, Raw, Server
 from workflow_do.engine.transitions import Note
+from workflow_do.runtime.admission import Admissions
 from workflow_do.runtime.api import (
+    APPROVALS,
     EVENTS,
     JOBS,
     PODS,
@@ -29,7 +32,7 @@ from workflow_do.runtime.execute import Executor
 from workflow_do.runtime.observe import Observer
 from workflow_do.runtime.reconcile import Reconciler
 from workflow_do.runtime.status import StatusWriter
-from workflow_do.runtime.store import RunKey, Store, key_of
+from workflow_do.runtime.store import RunKey, Store
 from workflow_do.runtime.tail import LogTail
 from workflow_do.runtime.turns import Turns
 
@@ -50,7 +53,7 @@ class Call:
     @property
     def write(self) -> bool:
         """Whether it matters if it is carried out when nobody hears the answer."""
-        return self.verb in ("create", "json_patch", "merge_patch")
+        return self.verb in ("create", "json_patch", "merge_patch", "delete")
 
     def serve(self, server: Server, late: bool = False) -> Any:
         """Carry it out. Raises what the API server would answer."""
@@ -80,11 +83,11 @@ class Wire:
             return None
 
     async def list_all(
-        self, resource: Resource, namespace: str, *, labels: str = "", fields: str = ""
+        self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
     ) -> Listing:
         if resource is EVENTS:
             return self._server.events(fields)
-        return await self._call("list", resource)
+        return await self._call("list", resource, labels, fields)
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Raw:
         return await self._call("create", resource, body)
@@ -104,6 +107,16 @@ class Wire:
     ) -> Raw:
         return await self._call("merge_patch", resource, name, body)
 
+    async def try_to_create(
+        self, resource: Resource, namespace: str, body: Mapping[str, Any]
+    ) -> None:
+        await self._call("try_to_create", resource, body)
+
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str, version: int = 0
+    ) -> None:
+        await self._call("delete", resource, name, uid, version)
+
     async def log(self, namespace: str, pod: str, container: str, lines: int, most: int) -> LogTail:
         return LogTail(await self._call("log_of", PODS, pod), False)
 
@@ -120,6 +133,9 @@ class Quiet:
         """Nobody listens."""
 
 
+_WATCHED: Final = (RUNS.plural, JOBS.plural, PODS.plural, APPROVALS.plural)
+
+
 class Broken(Exception):
     """The operator raised something that its queue is not meant to see."""
 
@@ -127,19 +143,19 @@ class Broken(Exception):
 class Leader:
     """A process from its start to its end. It begins by listing, as watches do.
 
-    `limit`: so many Jobs may be live at once; 0: no limit.
+    `limit`: so many Jobs may be live at once; 0: no limit. `places`: so many runs of a Workflow.
     """
 
-    def __init__(self, server: Server, run: Raw, limit: int = 0) -> None:
+    def __init__(self, server: Server, *, places: bool = False, limit: int = 0) -> None:
         self.server = server
-        self.key = key_of(run)
         self.loop = StillLoop(server.seconds)
-        self.store = Store()
+        self.store = Store(history=self._history)
         self.wire = Wire(server, self.loop, self.store)
-        self.due = True
-        self.again: datetime | None = None
-        self.heard = dict.fromkeys((RUNS.plural, JOBS.plural, PODS.plural), len(server.log))
-        self._task: asyncio.Task[None] | None = None
+        self.due: dict[RunKey, None] = {}
+        self.again: dict[RunKey, datetime] = {}
+        self.heard = dict.fromkeys(_WATCHED, len(server.log))
+        self._tasks: dict[RunKey, asyncio.Task[None]] = {}
+        self._places = self._admissions() if places else None
         self._runs = Reconciler(
             observer=Observer(self.wire, self.store),  # type: ignore[arg-type]
             executor=Executor(self.wire, self.store),  # type: ignore[arg-type]
@@ -148,37 +164,46 @@ class Leader:
             look_at=self._look_at,
             now=lambda: server.now,
             turns=self._turns(limit) if limit else None,
+            **({} if self._places is None else {"ask": self._places.ask}),
         )
-        self.store.see_run(server.get(RUNS, self.key.name))
+        for raw in server.all(RUNS):
+            self._wake(self.store.see_run(raw))
+        for resource in (JOBS, PODS, APPROVALS):
+            for raw in server.all(resource):
+                self.hear(Change(resource.plural, raw, False))
 
     @property
     def busy(self) -> bool:
         """Whether a reconcile is under way."""
-        return self._task is not None
+        return bool(self._tasks)
 
     def wants(self) -> bool:
         """Whether it would do something if it were let: begin, or wake from a sleep."""
-        if self.again is not None and self.server.now >= self.again:
-            self.due, self.again = True, None
+        now = self.server.now
+        for key in [key for key, time in self.again.items() if now >= time]:
+            del self.again[key]
+            self.due[key] = None
         timer = self.loop.next_timer()
         return (
-            (self.due and not self.busy)
+            any(key not in self._tasks for key in self.due)
             or self.loop.ready
             or (timer is not None and timer <= self.server.seconds())
         )
 
     def go(self) -> None:
         """Go on as far as it can without an answer. Raises Broken, or a violated invariant."""
-        if self.due and not self.busy:
-            self.due = False
-            self._task = self.loop.create_task(self._runs.reconcile(self.key))
+        for key in [key for key in self.due if key not in self._tasks]:
+            del self.due[key]
+            self._tasks[key] = self.loop.create_task(self._runs.reconcile(key))
         self.loop.drain()
-        if self._task is None or not self._task.done():
-            return
-        error = self._task.exception()
-        self._task = None
+        for key, task in [*self._tasks.items()]:
+            if task.done():
+                del self._tasks[key]
+                self._judge(key, task.exception())
+
+    def _judge(self, key: RunKey, error: BaseException | None) -> None:
         if isinstance(error, ApiError):
-            self.due = True
+            self.due[key] = None
         elif isinstance(error, AssertionError):
             raise error
         elif error is not None:
@@ -195,26 +220,35 @@ class Leader:
 
     def hear(self, change: Change) -> None:
         """A watch event."""
-        key: RunKey | None
-        if change.removed:
-            key = self.store.forget_child(change.raw) if change.kind != RUNS.plural else None
-        elif change.kind == RUNS.plural:
-            key = self.store.see_run(change.raw)
-        elif change.kind == JOBS.plural:
-            key = self.store.see_job(change.raw)
+        raw, kind = change.raw, change.kind
+        if change.removed and kind == APPROVALS.plural:
+            self._wake(self.store.forget_approval(raw["metadata"]["uid"]))
+        elif change.removed:
+            self._wake(self.store.forget_child(raw) if kind != RUNS.plural else None)
+        elif kind == RUNS.plural:
+            self._wake(self.store.see_run(raw))
+        elif kind == JOBS.plural:
+            self._wake(self.store.see_job(raw))
+        elif kind == APPROVALS.plural:
+            self._wake(self.store.see_approval(raw))
         else:
-            key = self.store.see_pod(change.raw)
-        self.due = self.due or key is not None
+            self._wake(self.store.see_pod(raw))
 
     def doubt(self) -> None:
         """What the resync does when it finds that a watch has missed something."""
-        self.store.doubt(self.key)
-        self.due = True
+        for record in self.store:
+            self.store.doubt(record.key)
+            self.due[record.key] = None
+
+    def look_at_all(self) -> None:
+        """A definition has changed: runs that wait for it may go on."""
+        for record in self.store:
+            self.due[record.key] = None
 
     def next_time(self) -> datetime | None:
         """When it wakes by itself."""
         timer = self.loop.next_timer()
-        times = [self.again] if self.again is not None else []
+        times = [*self.again.values()]
         times += [self.server.at(timer)] if timer is not None else []
         return min(times) if times else None
 
@@ -230,20 +264,36 @@ class Leader:
                 self.store,
                 limit,
                 wake=self._wake,
-                seen=self._job_seen,
+                seen=lambda raw: self._wake(self.store.see_job(raw)),
             )
         caught_up = asyncio.Event()
         caught_up.set()
         self.loop.create_task(turns.run(caught_up))
         return turns
 
-    def _wake(self, key: RunKey) -> None:
-        self.due = True
-
-    def _job_seen(self, raw: Raw) -> None:
-        self.due = self.store.see_job(raw) is not None or self.due
+    def _wake(self, key: RunKey | None) -> None:
+        if key is not None:
+            self.due[key] = None
 
     def _look_at(self, key: RunKey, time: datetime) -> None:
-        soonest = self.server.now + _SHORTEST_WAIT
-        time = max(time, soonest)
-        self.again = time if self.again is None else min(time, self.again)
+        time = max(time, self.server.now + _SHORTEST_WAIT)
+        self.again[key] = min(time, self.again.get(key, time))
+
+    def _admissions(self) -> Admissions:
+        """The places, worked on by their own queue."""
+        with self.loop.entered():
+            made = Admissions(
+                self.wire,  # type: ignore[arg-type]
+                self.store,
+                self._wake,
+                now=lambda: self.server.now,
+            )
+            caught_up = asyncio.Event()
+            caught_up.set()
+            self.loop.create_task(made.run(caught_up))
+        return made
+
+    def _history(self, namespace: str, workflow: str) -> None:
+        """A run has ended: as in the operator, its place is looked at."""
+        if self._places is not None:
+            self._places.news(namespace, workflow)

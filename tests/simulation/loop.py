@@ -10,9 +10,17 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context
 from typing import Any
+
+
+def _close(coroutine: Any) -> None:
+    """Nothing of it goes on; a group of tasks would first await them, and is told again."""
+    for _ in range(2 if coroutine is not None else 0):
+        with suppress(RuntimeError):
+            coroutine.close()
+            return
 
 
 class StillLoop(asyncio.AbstractEventLoop):
@@ -57,9 +65,7 @@ class StillLoop(asyncio.AbstractEventLoop):
         for task in self._tasks:
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                coroutine = task.get_coro()
-                if coroutine is not None:
-                    coroutine.close()
+                _close(task.get_coro())
         self._ready.clear()
         self._timers.clear()
 

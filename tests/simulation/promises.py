@@ -15,6 +15,7 @@ from simulation.composition import (
     the_limit_is_kept,
     the_skipped_never_run,
 )
+from simulation.finish import no_job_is_forgotten, nothing_is_left_going, nothing_lives_on
 from simulation.invariants import (
     Scene,
     a_good_end_is_whole,
@@ -25,28 +26,37 @@ from simulation.invariants import (
     failure_is_the_programs_own,
     handler_after_a_failure,
     no_job_after_success,
-    no_job_is_forgotten,
     no_verdict_on_the_living,
     not_before_its_time,
     not_started_is_proven,
     nothing_begins_after_its_verdict,
     nothing_ended_changes,
     nothing_is_uncounted,
-    nothing_lives_on,
-    nothing_starts_unasked,
     one_job_per_try,
     one_program_at_a_time,
     only_what_may_be_tried_again,
     steps_in_order,
     success_is_earned,
-    terminal_is_silent,
-    the_end_is_seen_live,
     the_end_is_the_end,
     the_revision_stays,
     tries_are_counted,
     unknown_only_if_idempotent,
     verdict_and_end_together,
     what_is_lost_is_gone,
+)
+from simulation.places import (
+    a_place_comes_first,
+    few_have_a_place,
+    few_run_at_once,
+    only_the_older_are_replaced,
+    the_refused_do_nothing,
+)
+from simulation.plans import (
+    a_cancel_ends_waits,
+    no_wait_begins_unasked,
+    nothing_starts_unasked,
+    terminal_is_silent,
+    the_end_is_seen_live,
 )
 from simulation.sagas import (
     everything_is_undone,
@@ -55,6 +65,15 @@ from simulation.sagas import (
     undone_in_order,
 )
 from simulation.server import Raw
+from simulation.waits import (
+    a_wait_begins_in_its_turn,
+    a_wait_is_begun_once,
+    approvals_are_earned,
+    everybody_counts_once,
+    rejections_are_real,
+    silence_is_real,
+    waits_last_their_time,
+)
 from workflow_do.engine.effects import Plan
 from workflow_do.engine.facts import Observed
 
@@ -62,6 +81,7 @@ JOB_MADE: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
     one_job_per_try,
     tries_are_counted,
     data_comes_first,
+    a_place_comes_first,
     no_job_after_success,
     steps_in_order,
     handler_after_a_failure,
@@ -79,6 +99,7 @@ PROGRAM_BEGAN: Final[tuple[Callable[[Scene, Try], str | None], ...]] = (
     one_program_at_a_time,
     max_parallel_is_kept,
     the_limit_is_kept,
+    few_run_at_once,
     nothing_begins_after_its_verdict,
 )
 STATUS_WRITTEN: Final[tuple[Callable[[Scene, Raw, Raw], str | None], ...]] = (
@@ -96,16 +117,29 @@ STATUS_WRITTEN: Final[tuple[Callable[[Scene, Raw, Raw], str | None], ...]] = (
     a_good_end_is_whole,
     an_end_leaves_nothing_running,
     every_item_has_one_record,
+    a_wait_is_begun_once,
+    a_wait_begins_in_its_turn,
+    waits_last_their_time,
+    approvals_are_earned,
+    rejections_are_real,
+    silence_is_real,
+    everybody_counts_once,
+    few_have_a_place,
 )
 PLANNED: Final[tuple[Callable[[Observed, Plan], str | None], ...]] = (
     terminal_is_silent,
     nothing_starts_unasked,
+    no_wait_begins_unasked,
+    a_cancel_ends_waits,
     the_end_is_seen_live,
 )
 AT_THE_END: Final[tuple[Callable[[Scene], str | None], ...]] = (
     no_job_is_forgotten,
     nothing_lives_on,
+    nothing_is_left_going,
     everything_is_undone,
     the_account_is_true,
     finally_always_runs,
+    the_refused_do_nothing,
+    only_the_older_are_replaced,
 )

@@ -54,7 +54,7 @@ def _came_late(scene: Scene, late: str, step: str) -> bool:
     begun already, or by another process than that which began the undo and could not know of it: a
     Lease keeps such processes apart, here they meet.
     """
-    tries = scene.cluster.tries
+    tries = scene.tries
     done = [(at, t) for at, t in enumerate(tries) if t.unit == ("do", late)]
     undos = [(at, t) for at, t in enumerate(tries) if t.unit == ("undo", step)]
     if not (done and undos):

@@ -7,6 +7,7 @@ be rendered, or do not fit a schema, are among what is drawn.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -16,17 +17,20 @@ Raw = dict[str, Any]
 NEEDS_N: Final = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
 _BAD: Final = ("{{ trigger.body.nope }}", "{{ trigger.body.n.x }}", "{{ 9**(9**8) }}")
 _UNDOS: Final = (None, None, {"v": 1}, {"v": "{{ input.v }}"}, {"v": "{{ output.n }}"})
+UNTIL: Final = "2026-01-31T08:02:00Z"
+"""Two minutes after the beginning."""
 _TELL: Final = "{{ failure.step }}: {{ failure.reason }}"
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A Workflow's spec and the specs of its Actions by name."""
+    """A Workflow's spec and the specs of its Actions by name; `runs` of it are started at once."""
 
     flow: Raw
     actions: dict[str, Raw]
+    runs: int = 1
 
-    @property
+    @cached_property
     def steps(self) -> list[str]:
         """The ids of the steps, in order."""
         return [s["id"] for s in self.flow["steps"]]
@@ -44,14 +48,35 @@ class Scenario:
         """Whether the Action's output is a line of its log, and may be large."""
         return "output" in self.actions[action]
 
+    def waits(self, step: str) -> str:
+        """What the step waits for: `wait`, `approval`, or nothing."""
+        spec = self.step(step)
+        return next((kind for kind in ("wait", "approval") if kind in spec), "")
+
+    @cached_property
+    def waiting(self) -> list[str]:
+        """The ids of the steps that wait."""
+        return [s for s in self.steps if self.waits(s)]
+
+    @cached_property
+    def approvals(self) -> list[str]:
+        """The ids of those that people decide about."""
+        return [s for s in self.waiting if self.waits(s) == "approval"]
+
+    @property
+    def places(self) -> Raw:
+        """How many runs may go on at once; empty where there is no limit."""
+        found: Raw = self.flow.get("concurrency", {})
+        return found
+
     def action_of(self, role: str, step: str) -> Raw:
-        """The spec of the Action of a unit."""
+        """The spec of the Action of a unit; empty where it has none."""
         if role == "finally":
             return self.actions[next(f["action"] for f in self.flow["finally"] if f["id"] == step)]
         user = self.flow["onFailure"] if role == "onFailure" else self.step(step)
         if role == "undo":
             user = self.undo_of(step) or user
-        return self.actions[user["action"]]
+        return self.actions[user["action"]] if "action" in user else {}
 
     def undo_of(self, step: str) -> Raw | None:
         """What undoes a step: as it says itself, else as its Action says."""
@@ -67,7 +92,11 @@ class Scenario:
 
     def step(self, name: str) -> Raw:
         """The step of that id, or that an item (`s1[0]`) is of."""
-        return next(s for s in self.flow["steps"] if s["id"] == name.partition("[")[0])
+        return self._by_id[name.partition("[")[0]]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Raw]:
+        return {s["id"]: s for s in self.flow["steps"]}
 
     def needs(self, name: str) -> list[str]:
         """The ids of the steps that a step, or an item of it, follows directly."""
@@ -88,15 +117,17 @@ class Scenario:
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
-    """1 to 8 steps over 1 to 3 Actions, with a handler or without."""
+    """1 to 8 steps over 1 to 3 Actions, with a handler or without; for one run, or for some that
+    share places.
+    """
     actions = {f"do-{i}": draw(_actions) for i in range(draw(st.integers(1, 3)))}
     names = sorted(actions)
     count = draw(st.sampled_from((1, 1, 2, 2, 2, 3, 3, 3, 4, 5, 6, 8)))
     steps: list[Raw] = []
     before: list[set[int]] = []
     for at in range(count):
-        lists = frozenset(i for i, s in enumerate(steps) if "forEach" in s)
-        steps.append(_step(draw, at, names, _grammar(draw, at, before), lists))
+        grammar = _grammar(draw, at, before)
+        steps.append(_waiting(draw, at, grammar) or _step(draw, names, grammar, steps))
     flow: Raw = {"steps": steps}
     finals = draw(st.sampled_from((0, 0, 1, 2)))
     if finals:
@@ -119,7 +150,12 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         undo = draw(st.sampled_from(_UNDOS))
         if undo is not None:
             actions[name]["compensate"] = {"action": draw(st.sampled_from(names)), "input": undo}
-    return Scenario(flow, {n: {"image": f"example.com/{n}:1", **a} for n, a in actions.items()})
+    runs = 1
+    if draw(st.integers(0, 7)) == 7:
+        flow["concurrency"] = draw(_places)
+        runs = draw(st.integers(2, 3))
+    made = {n: {"image": f"example.com/{n}:1", **a} for n, a in actions.items()}
+    return Scenario(flow, made, runs)
 
 
 _retries: st.SearchStrategy[Raw | None] = st.sampled_from(
@@ -132,6 +168,40 @@ _retries: st.SearchStrategy[Raw | None] = st.sampled_from(
         {"maxAttempts": 2, "retryOn": ["OOMKilled", "Evicted", "JobLost", "NodeLost"]},
         {"maxAttempts": 4, "retryOn": ["ExitCode"]},
     )
+)
+_places: st.SearchStrategy[Raw] = st.builds(
+    lambda policy, most, key: {
+        "policy": policy,
+        "max": most,
+        **({"key": "{{ trigger.body.k }}"} if key else {}),
+    },
+    st.sampled_from(("Queue", "Queue", "Forbid", "Replace")),
+    st.sampled_from((1, 1, 2)),
+    st.sampled_from((False, False, True)),
+)
+_waits: st.SearchStrategy[Raw] = st.sampled_from(
+    (
+        {"seconds": 5},
+        {"seconds": 60},
+        {"seconds": 400},
+        {"until": UNTIL},
+        {"until": "{{ trigger.body.until }}"},
+        {"until": "{{ trigger.body.nope }}"},
+    )
+)
+_approvals: st.SearchStrategy[Raw] = st.builds(
+    lambda required, expires, silence, schema, message: {
+        "required": required,
+        "expiresSeconds": expires,
+        **({"onExpiry": "Approve"} if silence else {}),
+        **({"dataSchema": NEEDS_N} if schema and not silence else {}),
+        **({"message": "{{ trigger.body.n }}?"} if message else {}),
+    },
+    st.sampled_from((1, 1, 2)),
+    st.sampled_from((20, 300, 4000)),
+    st.sampled_from((False, False, False, True)),
+    st.sampled_from((False, False, True)),
+    st.booleans(),
 )
 _actions: st.SearchStrategy[Raw] = st.builds(
     lambda deadline, start, schema, retry, safe, by_log: {
@@ -176,7 +246,19 @@ def _grammar(draw: st.DrawFn, at: int, before: list[set[int]]) -> Raw:
     return made | {"before": sorted(before[at])}
 
 
-def _step(draw: st.DrawFn, at: int, names: list[str], grammar: Raw, lists: frozenset[int]) -> Raw:
+def _waiting(draw: st.DrawFn, at: int, grammar: Raw) -> Raw | None:
+    """A step that waits for a time or for people, now and then; of all the first one most often,
+    for it is seen to wait.
+    """
+    waits = draw(st.integers(0, 15)) if "forEach" not in grammar else 0
+    if waits < (13 if at else 12):
+        return None
+    kind = ("wait", _waits) if waits == 13 else ("approval", _approvals)
+    del grammar["before"]
+    return {"id": f"s{at}", kind[0]: draw(kind[1]), **grammar}
+
+
+def _step(draw: st.DrawFn, names: list[str], grammar: Raw, earlier_steps: list[Raw]) -> Raw:
     """A step whose input is a constant, the trigger's, an earlier output, or a mistake."""
     before = grammar.pop("before")
     kind = draw(st.integers(0, 15))
@@ -189,9 +271,15 @@ def _step(draw: st.DrawFn, at: int, names: list[str], grammar: Raw, lists: froze
         earlier = draw(st.sampled_from(before))
         path = f"steps.s{earlier}.output" + ("" if kind == 8 else ".n")
         value = f"{{{{ {path} }}}}" if kind >= 8 else f"{{{{ {path} | default(0) }}}}"
-        if earlier in lists:
+        if "forEach" in earlier_steps[earlier]:
             value = f"{{{{ steps.s{earlier}.output | default([]) | length }}}}"
-    step: Raw = {"id": f"s{at}", "action": draw(st.sampled_from(names)), "input": {"v": value}}
+        elif "wait" in earlier_steps[earlier]:
+            value = f"{{{{ steps.s{earlier}.state }}}}"
+    step: Raw = {
+        "id": f"s{len(earlier_steps)}",
+        "action": draw(st.sampled_from(names)),
+        "input": {"v": value},
+    }
     step |= grammar
     extra = draw(st.integers(0, 7))
     if extra == 7:

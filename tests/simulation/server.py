@@ -16,7 +16,6 @@ from typing import Any, Final
 from workflow_do.engine.timestamps import stamp
 from workflow_do.runtime.api import (
     JOBS,
-    PODS,
     RUNS,
     Conflict,
     Listing,
@@ -55,6 +54,7 @@ class Server:
         self.refuses: Callable[[Raw], str | None] = lambda job: None
         self.job_made: Callable[[Raw], None] = lambda job: None
         self.run_written: Callable[[Raw, Raw], None] = lambda old, new: None
+        self.guarded = True
         self.told: dict[str, list[Raw]] = {}
         self.logs: dict[str, str] = {}
         self.writer: Store | None = None
@@ -90,9 +90,16 @@ class Server:
         event |= {"involvedObject": {"name": name, "uid": uid}, "firstTimestamp": stamp(self.now)}
         self.told.setdefault(uid, []).append(event)
 
-    def list(self, resource: Resource) -> Listing:
-        """LIST, as of now. The model holds one run, so every selector selects everything."""
-        return Listing(self.all(resource), self.version)
+    def list(self, resource: Resource, labels: str = "", fields: str = "") -> Listing:
+        """LIST, as of now: what has a label, or a label of a value, or of its spec a field."""
+        found = self.all(resource)
+        if labels:
+            key, _, value = labels.partition("=")
+            found = [raw for raw in found if _has(raw["metadata"].get("labels"), key, value)]
+        if fields:
+            key, _, value = fields.removeprefix("spec.").partition("=")
+            found = [raw for raw in found if _has(raw["spec"], key, value)]
+        return Listing(found, self.version)
 
     def events(self, fields: str) -> Listing:
         """The Events about one Job, by its uid or its name, there or gone."""
@@ -103,9 +110,12 @@ class Server:
 
     def desire(self, name: str, state: str) -> None:
         """A person asks something of a run: desiredState."""
-        meta = self.get(RUNS, name)["metadata"]
-        more = {"generation": meta["generation"] + 1}
-        self.update(RUNS, name, spec={"desiredState": state}, metadata=more)
+        self.merge_patch(RUNS, name, {"spec": {"desiredState": state}})
+
+    def try_to_create(self, resource: Resource, body: Mapping[str, Any]) -> None:
+        """POST as a dry run. Of approvals in another's name: refused, where a policy does that."""
+        if self.guarded:
+            raise Refused(422, "ValidatingAdmissionPolicy 'approvals' denied request: no")
 
     def create(self, resource: Resource, body: Mapping[str, Any]) -> Raw:
         """POST. Admission comes before the question whether the name is taken, as in Kubernetes."""
@@ -145,12 +155,26 @@ class Server:
         return self._replace(resource, old, new)
 
     def merge_patch(self, resource: Resource, name: str, body: Mapping[str, Any]) -> Raw:
-        """PATCH by RFC 7386."""
+        """PATCH by RFC 7386; what is asked of a run must be allowed by its rules."""
         old = self.get(resource, name)
-        wanted = (body.get("metadata") or {}).get("resourceVersion")
-        if wanted not in (None, old["metadata"]["resourceVersion"]):
+        for key in ("resourceVersion", "uid"):
+            wanted = (body.get("metadata") or {}).get(key)
+            if wanted not in (None, old["metadata"][key]):
+                raise Conflict("the object has been modified", exists=False)
+        new = _merge(old, body)
+        if resource is RUNS and new["spec"] != old["spec"]:
+            was = old["spec"].get("desiredState", "")
+            if was.startswith("Cancelled") or _completed(old):
+                raise Refused(422, "a run that is cancelled, or over, stays so")
+            new["metadata"] = {**new["metadata"], "generation": old["metadata"]["generation"] + 1}
+        return self._replace(resource, old, new)
+
+    def delete(self, resource: Resource, name: str, uid: str, version: int) -> None:
+        """DELETE, if it is still that object, and unchanged."""
+        meta = self.get(resource, name)["metadata"]
+        if meta["uid"] != uid or (version and meta["resourceVersion"] != str(version)):
             raise Conflict("the object has been modified", exists=False)
-        return self._replace(resource, old, _merge(old, body))
+        self.remove(resource, name)
 
     def log_of(self, resource: Resource, name: str) -> bytes:
         """GET of a Pod's log."""
@@ -161,7 +185,7 @@ class Server:
         if new == old:
             return old
         stored = self.store(resource, new)
-        if resource is RUNS:
+        if resource is RUNS and new["spec"] == old["spec"]:
             self.run_written(old, stored)
         return stored
 
@@ -185,6 +209,16 @@ class Server:
         self.version += 1
         raw = {**raw, "metadata": {**raw["metadata"], "resourceVersion": str(self.version)}}
         self.log.append(Change(resource.plural, raw, True))
+
+
+def _has(fields: Mapping[str, Any] | None, key: str, value: str) -> bool:
+    found = (fields or {}).get(key)
+    return found is not None and (not value or found == value)
+
+
+def _completed(run: Raw) -> bool:
+    rows = (run.get("status") or {}).get("conditions") or ()
+    return any(c["type"] == "Completed" and c["status"] == "True" for c in rows)
 
 
 def _merge(old: Any, patch: Any) -> Any:
@@ -221,6 +255,3 @@ def _apply(target: Any, path: list[str], op: Raw) -> Any:
     else:
         result[key] = op["value"]
     return result
-
-
-WATCHED: Final = (RUNS, JOBS, PODS)

@@ -18,12 +18,14 @@ from unittest import mock
 
 from structlog.testing import capture_logs
 
+from simulation import reading
 from simulation.adversary import Adversary, carry_out, nobody_could_make_it_again
 from simulation.cluster import Cluster, Fate, Try
 from simulation.invariants import Scene, Violated, ended, hold
 from simulation.leader import Broken, Call, Leader
+from simulation.people import People
 from simulation.promises import AT_THE_END, JOB_MADE, PLANNED, PROGRAM_BEGAN, STATUS_WRITTEN
-from simulation.scenario import Scenario
+from simulation.scenario import UNTIL, Scenario
 from simulation.server import NAMESPACE, Raw, Server
 from workflow_do.engine.effects import Plan
 from workflow_do.engine.facts import Observed
@@ -34,17 +36,15 @@ from workflow_do.runtime.api import ACTIONS, JOBS, PODS, REVISIONS, RUNS, WORKFL
 _FAIR_ROUNDS: Final = 300
 """Fair rounds a step may take; 120 is the most that was seen."""
 _TRACE: Final = 120
-_CANCELS: Final = ("Cancelled", "CancelledWithCompensation")
 _LIMITS: Final = {0: 1, 1: 2}
 """By the seed: in some worlds only so many Jobs may be live at once."""
-_WISHES: Final = ("Paused", "Paused", "Running", "Running", *_CANCELS)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to; `seen` counts what happened on the way."""
+    """What the runs came to; `seen` counts what happened on the way."""
 
-    verdict: str
+    verdicts: tuple[str, ...]
     jobs: int
     seen: Counter[str]
 
@@ -82,7 +82,7 @@ def _every_plan_is_checked() -> Iterator[None]:
 
 
 class Simulation:
-    """The world of one run."""
+    """The world of one run, or of some that share places."""
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.scenario = scenario
@@ -93,42 +93,59 @@ class Simulation:
         self.server = Server()
         self.cluster = Cluster(self.server, self._fate)
         self.limit = _LIMITS.get(seed % 8, 0)
-        self.scene = Scene(scenario, self.server, self.cluster, limit=self.limit)
         self.server.refuses = self._refuses
         self.server.job_made = self._job_made
         self.server.run_written = self._run_written
-        self.cluster.began = lambda this: hold(PROGRAM_BEGAN, self.scene, this)
+        self.server.guarded = not self.adversary.mood.unguarded
+        self.cluster.began = lambda this: hold(PROGRAM_BEGAN, self._scene_of(this), this)
         self._definitions(self.adversary.mood.definition in ("there", "suspended"))
         if self.adversary.mood.definition == "suspended":
             self._suspend(True)
-        run = {"metadata": {"name": "run-1", "namespace": NAMESPACE}, "spec": _SPEC}
-        self.server.create(RUNS, run)
-        self.leaders = [self._leader()]
-        if self.adversary.mood.second:
-            self.leaders.append(self._leader())
+        self.scenes = [
+            Scene(scenario, self.server, self.cluster, f"run-{at + 1}", limit=self.limit)
+            for at in range(scenario.runs)
+        ]
+        for scene in self.scenes:
+            scene.crowd = self.scenes
+        self.people = People(self.server, self.adversary, self.scenes)
+        self._start(self.scenes[0])
+        self.leaders = [self._leader() for _ in range(2 if self.adversary.mood.second else 1)]
+        for scene in self.scenes[1:]:
+            self._start(scene)
 
     def run(self) -> Outcome:
         """Both phases; what came of them."""
-        size = self.scenario.size
+        size = self.scenario.size * len(self.scenes)
         for _ in range(self.adversary.mood.late_start):
             self._fair_round()
         for _ in range(self.adversary.random.choice((10, 40, 60 + 20 * size, 100 + 40 * size))):
             self._unfair_move()
         self._turn_fair()
-        for _ in range(_FAIR_ROUNDS * (size + 2)):
+        for _ in range(_FAIR_ROUNDS * (size + 2 * len(self.scenes))):
             if not self._fair_round():
                 break
-        if not ended(self.scene.run):
-            raise Violated("every_run_ends", "the run has come to no end in a fair world")
-        hold(AT_THE_END, self.scene)
+        for scene in self.scenes:
+            if not ended(scene.run):
+                raise Violated("every_run_ends", f"{scene.name} has no end in a fair world")
+            hold(AT_THE_END, scene)
         self.adversary.seen["stale status refused"] += self.server.stale
-        reason = next(
-            c["reason"] for c in self.scene.run["status"]["conditions"] if c["type"] == "Succeeded"
-        )
-        return Outcome(reason, len(self.cluster.tries), self.adversary.seen)
+        verdicts = tuple(reading.reason(scene.run) for scene in self.scenes)
+        return Outcome(verdicts, len(self.cluster.tries), self.adversary.seen)
+
+    def _start(self, scene: Scene) -> None:
+        """A run is made; those after the first have another body."""
+        at = self.scenes.index(scene)
+        body = {"n": 1, "k": f"key-{at % 2}", "until": UNTIL}
+        spec = {"workflowName": "flow", "trigger": {"type": "api", "body": body}}
+        meta = {"name": scene.name, "namespace": NAMESPACE}
+        made = self.server.create(RUNS, {"metadata": meta, "spec": spec})
+        scene.uid = made["metadata"]["uid"]
 
     def _leader(self) -> Leader:
-        return Leader(self.server, self.scene.run, self.limit)
+        return Leader(self.server, places=bool(self.scenario.places), limit=self.limit)
+
+    def _scene_of(self, this: Try) -> Scene:
+        return next(s for s in self.scenes if s.uid == this.run)
 
     def _definitions(self, there: bool) -> None:
         """Apply the Workflow and its Actions, or all but the last Action."""
@@ -143,7 +160,7 @@ class Simulation:
         """Hold new runs of the Workflow back, or no longer."""
         self.server.update(WORKFLOWS, "flow", spec={"suspend": suspend})
         for leader in self.leaders:
-            leader.due = True
+            leader.look_at_all()
 
     def _fate(self, job: Raw) -> tuple[Fate, bool]:
         image = job["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -158,14 +175,18 @@ class Simulation:
     def _job_made(self, raw: Raw) -> None:
         this: Try = self.cluster.job_made(raw)
         self.trace.append(f"  JOB {this.role} {this.step} try {this.number}: {this.fate}")
-        self.scene.mark_stray(this)
-        hold(JOB_MADE, self.scene, this)
+        scene = self._scene_of(this)
+        scene.enter(this)
+        hold(JOB_MADE, scene, this)
 
     def _run_written(self, old: Raw, new: Raw) -> None:
         steps = [(s["id"], s["state"], s.get("reason")) for s in new["status"].get("steps") or ()]
-        self.trace.append(f"  STATUS {steps} {new['status'].get('onFailure', {}).get('state')}")
-        self.scene.mark_strays(new)
-        hold(STATUS_WRITTEN, self.scene, old, new)
+        name = new["metadata"]["name"]
+        told = new["status"].get("onFailure", {}).get("state")
+        self.trace.append(f"  STATUS {name} {steps} {told}")
+        scene = next(s for s in self.scenes if s.name == name)
+        scene.mark_strays(new)
+        hold(STATUS_WRITTEN, scene, old, new)
 
     def _note(self, what: str) -> None:
         self.adversary.seen[what] += 1
@@ -179,7 +200,9 @@ class Simulation:
         elif roll < mood.cluster_trouble + mood.crash:
             self._crash(pick.choice(self.leaders))
         elif self.adversary.chance(mood.people):
-            self._ask()
+            self._note(self.people.ask() or "asked in vain")
+        elif self.scenario.waiting and self.adversary.chance(mood.deciding):
+            self._note(self.people.meddle() or "nobody says anything")
         elif roll < 0.55:
             self._drive(pick.choice(self.leaders))
         elif roll < 0.70:
@@ -251,7 +274,7 @@ class Simulation:
         if mood.definition == "late" and pick.random() < 0.5:
             self._definitions(True)
             for leader in self.leaders:
-                leader.due = True
+                leader.look_at_all()
         revisions = self.server.all(REVISIONS)
         if mood.revision_lost and revisions:
             self._note("revision deleted")
@@ -263,14 +286,6 @@ class Simulation:
             label, act = pick.choice([t for t in troubles if t[0] == wanted])
             self._note(label)
             act()
-
-    def _ask(self) -> None:
-        """Somebody pauses, resumes or cancels the run. There is no way back from a cancel."""
-        now = self.scene.run["spec"].get("desiredState", "Running")
-        if now not in _CANCELS:
-            wish = self.adversary.random.choice(_WISHES)
-            self._note(f"asked to be {wish}")
-            self.server.desire("run-1", wish)
 
     def _crash(self, leader: Leader) -> None:
         """kill -9; what was on its way may still arrive."""
@@ -290,8 +305,8 @@ class Simulation:
         self.cluster.tick()
 
     def _turn_fair(self) -> None:
-        """One process leads; nodes speak or are gone; late definitions are there, people relent;
-        a resync finds what watches have missed.
+        """One process leads; nodes speak, or it shows that they never will; late definitions are
+        there, people relent; a resync finds what watches have missed.
         """
         self._note("fair from here on")
         while len(self.leaders) > 1:
@@ -304,18 +319,16 @@ class Simulation:
             self._definitions(True)
         if self.adversary.mood.definition == "suspended":
             self._suspend(False)
-        if self.scene.run["spec"].get("desiredState") == "Paused":
-            self.server.desire("run-1", "Running")
+        self.people.relent()
         for m in self.cluster.machines:
-            if m.silent and self.server.find(PODS, m.pod) and self.adversary.chance(0.3):
-                self.cluster.destroy(m)
-            m.silent = False
+            if m.silent and self.server.find(PODS, m.pod):
+                self._note(self.adversary.end_silence(self.cluster, m))
         for leader in self.leaders:
             leader.doubt()
 
     def _fair_round(self) -> bool:
         """One round in which all that can go on does; False when nothing ever will again."""
-        busy = False
+        busy, mood = False, self.adversary.mood
         for leader in self.leaders:
             busy |= self._fair_turn(leader)
         moves = self.cluster.moves()
@@ -325,6 +338,11 @@ class Simulation:
             act()
         if busy or moves:
             return True
+        if self.scenario.approvals and self.adversary.chance(mood.willing):
+            decided = self.people.settle()
+            if decided is not None:
+                self._note(decided)
+                return True
         times = [t for t in (leader.next_time() for leader in self.leaders) if t is not None]
         soonest = min([*times, *filter(None, [self.cluster.next_time()])], default=None)
         if soonest is None:
@@ -347,6 +365,3 @@ class Simulation:
             leader.go()
             busy = True
         return busy
-
-
-_SPEC: Final[Raw] = {"workflowName": "flow", "trigger": {"type": "api", "body": {"n": 1}}}

@@ -45,9 +45,9 @@ class OperatorProcess:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, ready: bool = True) -> None:
+    def start(self, *, ready: bool = True, module: str = "workflow_do.handlers.main") -> None:
         """Start it; `ready`: return when it leads and has seen everything once."""
-        command = [sys.executable, "-m", "workflow_do.handlers.main"]
+        command = [sys.executable, "-m", module]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL

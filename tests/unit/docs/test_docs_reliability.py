@@ -38,9 +38,9 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """The lines of the page that begin with the id of a promise."""
+    """The lines of the page that begin with the id of a promise, or say that they have none."""
     lines = [line.strip("| ").split(" | ") for line in text(PAGE).splitlines()]
-    return [Row(*cells) for cells in lines if re.fullmatch(r"[RS]\d+", cells[0])]
+    return [Row(*cells) for cells in lines if re.fullmatch(r"[RS]\d+|–", cells[0])]
 
 
 def test_every_promise_has_a_line() -> None:

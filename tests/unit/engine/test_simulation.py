@@ -53,7 +53,7 @@ def test_the_moods_differ() -> None:
 def test_a_quiet_run_succeeds() -> None:
     quiet = next(s for s in range(10_000) if _is_quiet(Adversary(s)))
     outcome = simulate(ONE, quiet)
-    assert outcome.verdict == "Succeeded"
+    assert outcome.verdicts == ("Succeeded",)
     assert outcome.jobs == 1
 
 
