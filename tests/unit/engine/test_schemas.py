@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.pace import is_within
 from workflow_do.engine.schemas import SchemaProblem, Validator, compile_schema
 
 PERSON: dict[str, Any] = {
@@ -305,7 +306,7 @@ def test_patterns_are_linear() -> None:
     checked = validator({"pattern": "^(a+)+$"})
     started = time.process_time()
     assert checked.check("a" * 200_000 + "b", "input") is not None
-    assert time.process_time() - started < 0.5
+    assert is_within(time.process_time() - started, 0.5)
 
 
 SLOW: dict[str, tuple[Any, Any]] = {
@@ -347,7 +348,7 @@ def test_what_would_be_slow_is_refused_at_once(schema: Any, value: Any) -> None:
     message = validator(schema).check(value, "input")
     assert message is not None
     assert message.startswith("input: the value")
-    assert time.process_time() - started < 0.5
+    assert is_within(time.process_time() - started, 0.5)
 
 
 def test_large_but_plain_values_are_checked() -> None:
