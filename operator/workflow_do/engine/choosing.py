@@ -13,7 +13,7 @@ Jobs; never both. That a step starts a child run is a record, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -93,29 +93,6 @@ def _final(definition: Definition, ledger: Ledger) -> UnitDef | None:
     """The first of `finally` that has not ended."""
     ended = {f.id for f in ledger.finals if f.state.terminal}
     return next((f for f in definition.finals if f.unit.step not in ended), None)
-
-
-def startable(run: Run, definition: Definition, ledger: Ledger) -> Iterator[UnitDef]:
-    """Whatever could start by the records, however the run has been asked to end since."""
-    over = 0
-    for at, unit in enumerate(definition.steps):
-        record = ledger.steps[at]
-        if record.state.terminal:
-            over |= 1 << at
-        elif not definition.graph.needs[at] & ~over:
-            yield from _units_of(unit, record)
-    undo = saga.next_undo(run, definition, ledger)
-    yield from filter(None, [undo, _on_failure(definition, ledger), _final(definition, ledger)])
-
-
-def _units_of(unit: UnitDef, record: StepStatus) -> Iterator[UnitDef]:
-    if unit.items is None:
-        if record.state in _WAITING:
-            yield unit
-        return
-    if record.state is StepState.RUNNING:  # before that its list is not known
-        waiting = [at for at, i in enumerate(record.items or ()) if i.state in _WAITING]
-        yield from (unit.of_item(at) for at in waiting[: unit.max_parallel])
 
 
 class _Round:

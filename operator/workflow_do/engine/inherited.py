@@ -10,14 +10,68 @@ befalls never asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Final
 
+from workflow_do.api.run import StepState, StepStatus
 from workflow_do.engine import ledger as books
-from workflow_do.engine import starting
+from workflow_do.engine import saga, starting
 from workflow_do.engine.definition import Definition, UnitDef
-from workflow_do.engine.facts import JobFact, Observed, PastJob, Raw, parse_time
+from workflow_do.engine.facts import JobFact, Observed, PastJob, Raw, Run, parse_time
 from workflow_do.engine.identity import job_name
 from workflow_do.engine.ledger import Ledger
+
+_WAITING: Final = (StepState.PENDING, StepState.RETRYING)
+
+
+def may_have_begun(run: Run, definition: Definition, ledger: Ledger) -> Iterator[UnitDef]:
+    """Every unit of which another process may have started a try that is not on record, however
+    the run has been asked to end since.
+
+    It may have known what nobody can see any more: that a try on record as live had ended well,
+    though its Pod is gone now. So what is live or waits for another try counts as ended here. It
+    cannot have gone further: what it found ended is written down with what it started then.
+    """
+    yield from _steps(definition, ledger)
+    yield from islice(saga.undos_left(run, definition, ledger), 2)
+    told = ledger.handler is not None and ledger.handler.state.terminal
+    if definition.handler is not None and not told and ledger.first_failure() is not None:
+        yield definition.handler
+    yield from _finals(definition, ledger)
+
+
+def _steps(definition: Definition, ledger: Ledger) -> Iterator[UnitDef]:
+    over = 0
+    for at, unit in enumerate(definition.steps):
+        record = ledger.steps[at]
+        if not record.state.terminal and not definition.graph.needs[at] & ~over:
+            yield from _units_of(unit, record)
+        if record.state is not StepState.PENDING:
+            over |= 1 << at
+
+
+def _units_of(unit: UnitDef, record: StepStatus) -> Iterator[UnitDef]:
+    """Of a list every item that waits for another try, and as many new ones as there are places:
+    those that wait may have been over, for that process.
+    """
+    if unit.items is None:
+        if record.state in _WAITING:
+            yield unit
+    elif record.state is StepState.RUNNING:  # before that its list is not known
+        rows = list(enumerate(record.items or ()))
+        again = [at for at, item in rows if item.state is StepState.RETRYING]
+        new = [at for at, item in rows if item.state is StepState.PENDING]
+        yield from map(unit.of_item, [*again, *new[: unit.max_parallel]])
+
+
+def _finals(definition: Definition, ledger: Ledger) -> Iterator[UnitDef]:
+    for final in definition.finals:
+        record = ledger.find(final.unit)
+        if record is None or record.state in _WAITING:
+            yield final
+        if record is None:
+            return
 
 
 def account(

@@ -225,14 +225,14 @@ def _account(
     """What another process may have started, whatever was asked of the run since; None: nothing.
 
     By the records as they were found, for a step that is given up now may have begun; and by what
-    follows from them, for whoever found the last item of a list ended went on in the same plan.
+    follows from them: what was live on record may have failed by now.
     """
     run = observed.run
     if not observed.inherited:
         return None
     for ledger in ledgers:
         unknown, known = set(), ledger
-        for unit in choosing.startable(run, definition, ledger):
+        for unit in inherited.may_have_begun(run, definition, ledger):
             begun = inherited.account(observed, definition, known, unit)
             if isinstance(begun, str):
                 unknown.add(begun)

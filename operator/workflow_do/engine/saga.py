@@ -85,9 +85,13 @@ def targets(definition: Definition, ledger: Ledger) -> Iterator[Target]:
 
 def next_undo(run: Run, definition: Definition, ledger: Ledger) -> UnitDef | None:
     """The undo whose turn it is; None where none is asked for or left."""
-    if not asked(run, definition, ledger):
-        return None
-    return next((t.undo for t in targets(definition, ledger) if not _over(t)), None)
+    return next(undos_left(run, definition, ledger), None)
+
+
+def undos_left(run: Run, definition: Definition, ledger: Ledger) -> Iterator[UnitDef]:
+    """The undos that have not ended, in their order; none where none is asked for."""
+    if asked(run, definition, ledger):
+        yield from (t.undo for t in targets(definition, ledger) if not _over(t))
 
 
 def explain(ledger: Ledger, unit: UnitDef, why: Problem) -> Problem:

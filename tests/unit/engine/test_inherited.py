@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -132,3 +133,55 @@ def test_what_is_written_down_before_all_is_accounted_for_says_so() -> None:
     planned = w.plan()
     assert planned.status.steps[0].state is StepState.FAILED
     assert planned.partial
+
+
+AGAIN = {"retrySafety": "Idempotent", "retry": {"maxAttempts": 2}}
+
+
+def lose_pods(w: World) -> None:
+    """Whatever ran has ended, nobody wrote that down, and its Pods are gone."""
+    for job in w.jobs.values():
+        job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+    w.pods.clear()
+    w.inherited = True
+
+
+def names_asked(w: World) -> frozenset[str]:
+    """The Jobs whose Events are asked for, once what is lost is written down."""
+    planned = w.plan()
+    while not planned.needs_past:
+        w.looked_for |= planned.needs_held
+        w.write(planned)
+        planned = w.plan()
+    return planned.needs_past
+
+
+def test_what_followed_a_success_that_nobody_can_see_any_more_is_asked_for() -> None:
+    """The one before saw `a` succeed and began `b`; to this one `a` is lost, and tried again."""
+    w = World(workflow(step("a"), step("b", "other")), action("do-it", **AGAIN), action("other"))
+    w.reconcile()
+    lose_pods(w)
+    assert {name[:8] for name in names_asked(w)} == {"run-1-a-", "run-1-b-"}
+
+
+def test_the_next_item_is_asked_for_though_the_one_before_is_tried_again() -> None:
+    each = {**step("a"), "forEach": {"items": "{{ [1, 2, 3] }}", "maxParallel": 1}}
+    w = World(workflow(each), action("do-it", **AGAIN))
+    w.reconcile()
+    lose_pods(w)
+    assert {name[:10] for name in names_asked(w)} == {"run-1-a-0-", "run-1-a-1-"}
+
+
+def test_the_next_undo_and_the_next_of_finally_are_asked_for() -> None:
+    undo = {"compensate": {"action": "undo"}}
+    steps = [step("a"), step("b"), step("c", "bad")]
+    last = [{"id": "f", "action": "undo"}, {"id": "g", "action": "undo"}]
+    actions = [action("do-it", **undo), action("undo", **AGAIN), action("bad")]
+    w = World(workflow(*steps, **{"finally": last}), *actions)
+    for code in (0, 0, 1):
+        w.reconcile()
+        w.ends(code=code)
+    w.reconcile()
+    lose_pods(w)
+    found = {re.sub("-[a-z0-9]{10}$", "", name) for name in names_asked(w)}
+    assert found == {"run-1-undo-b", "run-1-undo-a", "run-1-f"}
