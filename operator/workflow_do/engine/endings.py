@@ -21,9 +21,11 @@ _BY_KUBELET: Final = frozenset({"Evicted", "Terminated", "Preempting"})
 
 
 def phase_due(pod: PodFact) -> datetime | None:
-    """Until when to wait for the phase of a Pod whose container ended badly; None: no need."""
+    """Until when to wait for the phase of a Pod whose container ended badly; None: no need. That
+    it was to make way after its end explains nothing.
+    """
     finished = pod.container.finished
-    told = pod.final or pod.disrupted or pod.deletion is not None
+    told = pod.final or evicted(pod) is not None or pod.deletion is not None
     if pod.container.exit_code == 0 or told or finished is None:
         return None
     return finished + _PHASE

@@ -35,6 +35,18 @@ def test_a_bad_end_waits_for_the_phase_that_tells_of_an_eviction(code: int) -> N
     assert verdict(w) == ("Unknown", "Evicted")
 
 
+def test_a_drain_after_the_end_does_not_tell_what_the_end_was() -> None:
+    """A kubelet ended it, and reports the phase a moment later; meanwhile the node is drained."""
+    w = world()
+    w.pod(phase="Running", containerStatuses=ended(137, "Error"), conditions=drained(15))
+    w.tick(15)
+    w.reconcile()
+    assert verdict(w) == ("Running", None)
+    w.pod(phase="Failed", reason="Evicted", message="low on memory")
+    w.reconcile()
+    assert verdict(w) == ("Unknown", "Evicted")
+
+
 def test_without_a_phase_a_bad_end_is_judged_after_ten_seconds() -> None:
     w = world()
     w.pod(phase="Running", containerStatuses=ended(3, "Error"))
