@@ -118,7 +118,7 @@ CASES = [
         action(
             "no-secret",
             env=[{"name": "X", "valueFrom": {"secretKeyRef": {"name": "none", "key": "k"}}}],
-            startDeadlineSeconds=4,
+            startDeadlineSeconds=12,
         ),
         "NotStarted",
         "ContainerConfig",
