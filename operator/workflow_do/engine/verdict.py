@@ -354,24 +354,25 @@ def _stopped_without_pod(a: Attempt, stop: Reason) -> Verdict:
 
 
 def _no_pod_yet(a: Attempt, job: JobFact) -> Verdict:
-    """While the Job controller has other Jobs to see to, nobody can tell: asking then would cost a
-    busy API server a list of all Events for each Job that it is late with.
+    """A watch may have missed the Pod, so the API server is asked for it. The Job's Events are not
+    asked for while the Job controller has other Jobs to see to: they could not tell, and a busy
+    API server would have to list all of them for each Job that it is late with.
     """
     deadline = a.job_created + timedelta(seconds=a.action.spec.start_deadline_seconds)
     if a.stop is not None:
         return Going(a.stop)
-    if not job.attended and a.now < deadline:
-        return Going(look_at=deadline)
     if a.now < a.job_created + _POD_GRACE:
         return Going(look_at=a.job_created + _POD_GRACE)
     if not a.live:
         return Going(needs_live=True)
+    look = min(deadline, a.now + timedelta(seconds=5))
+    if not job.attended and a.now < deadline:
+        return Going(look_at=look)
     if a.events is None:
         return Going(needs_events=True)
     reason, message = _refusal(a.events)
     if reason is Reason.ADMISSION_DENIED or a.now >= deadline:
         return Stop(reason, message)
-    look = min(deadline, a.now + timedelta(seconds=5))
     return Going(reason if message else None, message, look_at=look)
 
 
