@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -27,16 +27,18 @@ class StepState(StrEnum):
     @property
     def terminal(self) -> bool:
         """Whether the step has ended, well or not."""
-        return self not in _LIVE
+        return self not in LIVE
 
     @property
     def bad(self) -> bool:
         """Whether the step has ended, and neither succeeded nor was skipped."""
-        return self in _BAD
+        return self in BAD
 
 
-_LIVE = frozenset({StepState.PENDING, StepState.RUNNING, StepState.RETRYING})
-_BAD = frozenset({StepState.FAILED, StepState.NOT_STARTED, StepState.UNKNOWN})
+WAITING: Final = frozenset({StepState.PENDING, StepState.RETRYING})
+"""A try may start."""
+LIVE: Final = WAITING | {StepState.RUNNING}
+BAD: Final = frozenset({StepState.FAILED, StepState.NOT_STARTED, StepState.UNKNOWN})
 
 
 class OutputRef(Status):

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from workflow_do.api.base import Json
 from workflow_do.api.run import StepState, StepStatus, UnitStatus
+from workflow_do.api.unit import LIVE, WAITING
 from workflow_do.engine import budget, fanout, inputs, limits, saga, starting, stored
 from workflow_do.engine.closing import give_up
 from workflow_do.engine.definition import Definition, UnitDef
@@ -31,8 +32,6 @@ from workflow_do.engine.timestamps import earliest, stamp
 
 _MOST_AT_ONCE: Final = 50
 """So many Jobs are asked for by one plan at most; the next plan goes on."""
-_WAITING: Final = (StepState.PENDING, StepState.RETRYING)
-_LIVE: Final = frozenset(state for state in StepState if not state.terminal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +79,10 @@ def _handler(run: Run, definition: Definition, ledger: Ledger) -> UnitDef | None
         return undo
     if limits.cancelled(run):
         return _final(definition, ledger)
-    return _on_failure(definition, ledger) or _final(definition, ledger)
+    return on_failure(definition, ledger) or _final(definition, ledger)
 
 
-def _on_failure(definition: Definition, ledger: Ledger) -> UnitDef | None:
+def on_failure(definition: Definition, ledger: Ledger) -> UnitDef | None:
     """The handler, where a step has failed and it has not ended yet."""
     told = ledger.handler is not None and ledger.handler.state.terminal
     return None if told or ledger.first_failure() is None else definition.handler
@@ -123,11 +122,11 @@ class _Round:
         """Every step that waits for nothing any more; the pass ends at the first that fails."""
         over, needs = 0, self._definition.graph.needs
         for at, unit in enumerate(self._definition.steps):
-            if self._ledger.steps[at].state in _LIVE and not needs[at] & ~over:
+            if self._ledger.steps[at].state in LIVE and not needs[at] & ~over:
                 self._step(unit, self._ledger.steps[at])
                 if self._ledger is not self._before and self._ledger.first_failure() is not None:
                     break
-            if self._ledger.steps[at].state not in _LIVE:
+            if self._ledger.steps[at].state not in LIVE:
                 over |= 1 << at
         return self._choice()
 
@@ -152,7 +151,7 @@ class _Round:
         return len(self._effects) + len(self._waits)
 
     def _step(self, unit: UnitDef, record: StepStatus) -> None:
-        if record.state not in _WAITING and unit.items is None:
+        if record.state not in WAITING and unit.items is None:
             return
         if self._begun >= _MOST_AT_ONCE:
             return
@@ -198,7 +197,7 @@ class _Round:
     def _items(self, unit: UnitDef, record: StepStatus, scope: Mapping[str, Json]) -> None:
         records = record.items or ()
         free = unit.max_parallel - sum(1 for i in records if i.state is StepState.RUNNING)
-        waiting = [at for at, item in enumerate(records) if item.state in _WAITING]
+        waiting = [at for at, item in enumerate(records) if item.state in WAITING]
         if free <= 0 or not waiting:
             return
         items = inputs.list_items(unit, scope)

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Final
 
 from workflow_do.api.run import StepState, StepStatus
+from workflow_do.api.unit import WAITING
+from workflow_do.engine import choosing, saga, starting
 from workflow_do.engine import ledger as books
-from workflow_do.engine import saga, starting
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.facts import JobFact, Observed, PastJob, Raw, Run, parse_time
 from workflow_do.engine.identity import job_name
 from workflow_do.engine.ledger import Ledger
-
-_WAITING: Final = (StepState.PENDING, StepState.RETRYING)
 
 
 def may_have_begun(run: Run, definition: Definition, ledger: Ledger) -> Iterator[UnitDef]:
@@ -35,9 +33,7 @@ def may_have_begun(run: Run, definition: Definition, ledger: Ledger) -> Iterator
     """
     yield from _steps(definition, ledger)
     yield from islice(saga.undos_left(run, definition, ledger), 2)
-    told = ledger.handler is not None and ledger.handler.state.terminal
-    if definition.handler is not None and not told and ledger.first_failure() is not None:
-        yield definition.handler
+    yield from filter(None, [choosing.on_failure(definition, ledger)])
     yield from _finals(definition, ledger)
 
 
@@ -56,7 +52,7 @@ def _units_of(unit: UnitDef, record: StepStatus) -> Iterator[UnitDef]:
     those that wait may have been over, for that process.
     """
     if unit.items is None:
-        if record.state in _WAITING:
+        if record.state in WAITING:
             yield unit
     elif record.state is StepState.RUNNING:  # before that its list is not known
         rows = list(enumerate(record.items or ()))
@@ -68,7 +64,7 @@ def _units_of(unit: UnitDef, record: StepStatus) -> Iterator[UnitDef]:
 def _finals(definition: Definition, ledger: Ledger) -> Iterator[UnitDef]:
     for final in definition.finals:
         record = ledger.find(final.unit)
-        if record is None or record.state in _WAITING:
+        if record is None or record.state in WAITING:
             yield final
         if record is None:
             return

@@ -30,6 +30,7 @@ from workflow_do.api.run import (
     StepStatus,
     UnitStatus,
 )
+from workflow_do.api.unit import BAD
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.facts import JobFact, Run
 from workflow_do.engine.identity import Role, Unit, job_name
@@ -49,8 +50,7 @@ OF_ONE_TRY: Final = (
 )
 _NEVER_CONTINUED: Final = frozenset({Reason.CANCELLED.value, Reason.RUN_DEADLINE_EXCEEDED.value})
 _MAY_HAVE_UNDONE: Final = frozenset(set(StepState) - {StepState.PENDING, StepState.NOT_STARTED})
-_BAD: Final = frozenset(state for state in StepState if state.bad)
-_TROUBLED: Final = _BAD | {StepState.RETRYING}
+_TROUBLED: Final = BAD | {StepState.RETRYING}
 _ROLES: Final = frozenset(role.value for role in Role)
 
 
@@ -157,7 +157,7 @@ class Ledger:
         bad = [
             step
             for step in self.steps
-            if (step.state in _BAD or step.items is not None) and has_failed(step)
+            if (step.state in BAD or step.items is not None) and has_failed(step)
         ]
         return min(bad, key=lambda s: _failed_at(s) or "~", default=None)
 

@@ -185,10 +185,10 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
         # What went wrong, and why a try is stopped, is written down before anything follows.
         status = report.going(run, definition, found.ledger, now)
         return Plan(status, look_at=now, partial=True)
-    ledger = _settled(run, definition, found.ledger, now)
-    unknown = _account(observed, definition, (found.ledger, ledger), now)
+    unknown = _account(observed, definition, found.ledger, now)
     if unknown is not None:
         return unknown
+    ledger = _settled(run, definition, found.ledger, now)
     status = report.going(run, definition, ledger, now)
     if _is_worse(ledger, before):
         return Plan(status, look_at=now, partial=True)
@@ -220,30 +220,27 @@ def _is_worse(ledger: Ledger, before: Ledger) -> bool:
 
 
 def _account(
-    observed: Observed, definition: Definition, ledgers: tuple[Ledger, Ledger], now: datetime
+    observed: Observed, definition: Definition, ledger: Ledger, now: datetime
 ) -> Plan | None:
     """What another process may have started, whatever was asked of the run since; None: nothing.
 
-    By the records as they were found, for a step that is given up now may have begun; and by what
-    follows from them: what was live on record may have failed by now.
+    By the records as they were found: a step that is given up now may have begun.
     """
     run = observed.run
     if not observed.inherited:
         return None
-    for ledger in ledgers:
-        unknown, known = set(), ledger
-        for unit in inherited.may_have_begun(run, definition, ledger):
-            begun = inherited.account(observed, definition, known, unit)
-            if isinstance(begun, str):
-                unknown.add(begun)
-            elif begun is not None:
-                known = begun
-        if unknown:
-            return Plan(run.status, needs_past=frozenset(sorted(unknown)[:_ASKED_AT_ONCE]))
-        if known != ledger:
-            status = report.going(run, definition, known, now)
-            return Plan(status, look_at=now, partial=True)
-    return None
+    unknown, known = set(), ledger
+    for unit in inherited.may_have_begun(run, definition, ledger):
+        begun = inherited.account(observed, definition, known, unit)
+        if isinstance(begun, str):
+            unknown.add(begun)
+        elif begun is not None:
+            known = begun
+    if unknown:
+        return Plan(run.status, needs_past=frozenset(sorted(unknown)[:_ASKED_AT_ONCE]))
+    if known == ledger:
+        return None
+    return Plan(report.going(run, definition, known, now), look_at=now, partial=True)
 
 
 def _settled(run: Run, definition: Definition, ledger: Ledger, now: datetime) -> Ledger:
