@@ -157,7 +157,7 @@ def _joined(step: LoneStatus, undo: LoneStatus | None) -> LoneStatus:
 
 def _fit_records(records: tuple[LoneStatus, ...]) -> tuple[LoneStatus, ...]:
     records = tuple(record if _is_short(record) else _trim(record) for record in records)
-    texts = [s for record in records if not _is_short(record) for s in _text_sizes(record)]
+    texts = [size for record in records for size in _text_sizes(record)]
     if sum(map(_most, records)) + sum(texts) <= RECORDS_BYTES:
         return records
     spare = RECORDS_BYTES - sum(map(_lean, records))

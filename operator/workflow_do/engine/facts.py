@@ -46,6 +46,7 @@ from workflow_do.engine.nesting import is_deep
 from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.problem import Problem, describe
 from workflow_do.engine.rawconditions import changed_at, true_conditions, unschedulable
+from workflow_do.engine.raws import dict_in
 from workflow_do.engine.strictjson import MAX_DEPTH
 from workflow_do.engine.timestamps import parse_time as parse_time
 
@@ -157,9 +158,14 @@ class PodFact:
         return self.phase in ("Succeeded", "Failed")
 
     @property
+    def ended(self) -> bool:
+        """Whether its container says that its program has ended."""
+        return self.container.state == "terminated"
+
+    @property
     def over(self) -> bool:
         """Whether its program has ended; the phase tells a second after the container's state."""
-        return self.final or self.container.state == "terminated"
+        return self.final or self.ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +228,12 @@ class Observed:
 
 def spec_of(raw: Raw) -> Raw:
     """The spec of a raw object; empty where it has none, or one that is no object."""
-    return _dict(raw, "spec")
+    return dict_in(raw, "spec")
 
 
 def parse_run(raw: Raw) -> Run | Problem:
     """A WorkflowRun object as a Run; a Problem where its spec or status is not of our kind."""
-    meta = _dict(raw, "metadata")
+    meta = dict_in(raw, "metadata")
     try:
         spec = RunSpec.model_validate(raw.get("spec"))
         status = RunStatus.model_validate(raw.get("status") or {})
@@ -245,9 +251,9 @@ def parse_run(raw: Raw) -> Run | Problem:
         spec=spec,
         status=status,
         deleting="deletionTimestamp" in meta,
-        started_uid=str(_dict(meta, "annotations").get(names.ANNOTATION_STARTED_UID, "")),
-        retried_by=str(_dict(meta, "annotations").get(names.ANNOTATION_RETRIED_BY, "")),
-        finished=str(_dict(meta, "labels").get(names.LABEL_FINISHED, "")),
+        started_uid=str(dict_in(meta, "annotations").get(names.ANNOTATION_STARTED_UID, "")),
+        retried_by=str(dict_in(meta, "annotations").get(names.ANNOTATION_RETRIED_BY, "")),
+        finished=str(dict_in(meta, "labels").get(names.LABEL_FINISHED, "")),
         created=str(meta.get("creationTimestamp") or ""),
         call=parse_call(raw),
     )
@@ -255,8 +261,8 @@ def parse_run(raw: Raw) -> Run | Problem:
 
 def has_begun(raw: Raw) -> bool:
     """Whether a raw run, readable or not, may have made Jobs: it is marked before the first."""
-    meta = _dict(raw, "metadata")
-    mark = _dict(meta, "annotations").get(names.ANNOTATION_STARTED_UID)
+    meta = dict_in(raw, "metadata")
+    mark = dict_in(meta, "annotations").get(names.ANNOTATION_STARTED_UID)
     return mark is not None and mark == meta.get("uid")
 
 
@@ -270,8 +276,8 @@ def parse_status(raw: Raw) -> RunStatus | None:
 
 def parse_job(raw: Raw) -> JobFact:
     """A batch/v1 Job as a JobFact."""
-    meta, spec, status = _dict(raw, "metadata"), _dict(raw, "spec"), _dict(raw, "status")
-    labels, notes = _dict(meta, "labels"), _dict(meta, "annotations")
+    meta, spec, status = dict_in(raw, "metadata"), dict_in(raw, "spec"), dict_in(raw, "status")
+    labels, notes = dict_in(meta, "labels"), dict_in(meta, "annotations")
     conditions = true_conditions(status)
     return JobFact(
         name=str(meta.get("name", "")),
@@ -296,7 +302,7 @@ def parse_job(raw: Raw) -> JobFact:
 
 def parse_pod(raw: Raw) -> PodFact:
     """A core/v1 Pod as a PodFact."""
-    meta, spec, status = _dict(raw, "metadata"), _dict(raw, "spec"), _dict(raw, "status")
+    meta, spec, status = dict_in(raw, "metadata"), dict_in(raw, "spec"), dict_in(raw, "status")
     conditions = true_conditions(status)
     return PodFact(
         name=str(meta.get("name", "")),
@@ -321,7 +327,7 @@ def parse_pod(raw: Raw) -> PodFact:
 
 def parse_approval(raw: Raw) -> ApprovalFact:
     """A WorkflowApproval as an ApprovalFact."""
-    meta = _dict(raw, "metadata")
+    meta = dict_in(raw, "metadata")
     deep = is_deep(raw.get("spec"), MAX_DEPTH)
     try:
         spec = None if deep else ApprovalSpec.model_validate(raw.get("spec"))
@@ -337,14 +343,14 @@ def _parse_container(status: Raw) -> ContainerFact:
         return ContainerFact()
     image = str(mine.get("imageID", ""))
     for kind in ("terminated", "running", "waiting"):
-        state = _dict(mine, "state").get(kind)
+        state = dict_in(mine, "state").get(kind)
         if state is not None:
             return _parse_state(kind, state, image, _is_traceless(mine))
     return ContainerFact(image_id=image)
 
 
 def _is_traceless(row: Raw) -> bool:
-    ended = _dict(_dict(row, "state"), "terminated")
+    ended = dict_in(dict_in(row, "state"), "terminated")
     earlier = row.get("lastState") or _int(row.get("restartCount"))
     return not (earlier or row.get("containerID") or ended.get("startedAt"))
 
@@ -372,13 +378,8 @@ def _job_uid(meta: Raw) -> str:
     """The uid of the Job that made a Pod. Kubernetes labels such Pods with it; one that names the
     Job only as its owner was made by hand, and the Job does not count it either.
     """
-    owner, job = _controller_uid(meta), str(_dict(meta, "labels").get(_MADE_BY_JOB, ""))
+    owner, job = _controller_uid(meta), str(dict_in(meta, "labels").get(_MADE_BY_JOB, ""))
     return job if owner in ("", job) else ""
-
-
-def _dict(raw: Raw, key: str) -> Raw:
-    value = raw.get(key)
-    return value if isinstance(value, Mapping) else {}
 
 
 def _int(value: Json) -> int:

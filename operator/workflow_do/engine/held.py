@@ -20,6 +20,7 @@ from workflow_do.api.base import Json
 from workflow_do.api.run import OutputRef
 from workflow_do.engine import identity
 from workflow_do.engine.identity import Unit
+from workflow_do.engine.raws import dict_in
 from workflow_do.engine.strictjson import StrictJson, read_json
 
 Raw = Mapping[str, Any]
@@ -100,8 +101,8 @@ def manifest(place: Place, data: bytes) -> dict[str, Any]:
 
 def parse_held(raw: Raw) -> Held:
     """A ConfigMap as a fact; total, whatever it holds."""
-    meta = _dict(raw, "metadata")
-    text = _dict(raw, "data").get(FILE)
+    meta = dict_in(raw, "metadata")
+    text = dict_in(raw, "data").get(FILE)
     data = text.encode(errors="replace") if isinstance(text, str) else b""
     parsed = read_json(text) if isinstance(text, str) else None
     value = parsed.value if isinstance(parsed, StrictJson) else None
@@ -111,7 +112,7 @@ def parse_held(raw: Raw) -> Held:
         size=len(data),
         value=value if isinstance(value, dict) else None,
         owner=next((str(o.get("uid", "")) for o in owners if o.get("controller")), ""),
-        job=str(_dict(meta, "annotations").get(names.ANNOTATION_JOB_UID, "")),
+        job=str(dict_in(meta, "annotations").get(names.ANNOTATION_JOB_UID, "")),
         immutable=raw.get("immutable") is True,
     )
 
@@ -124,8 +125,3 @@ def is_it(held: Held, ref: OutputRef) -> bool:
 def is_ours(held: Held, place: Place) -> bool:
     """Whether it was made by this run, for this try."""
     return held.immutable and held.owner == place.run_uid and held.job == place.job
-
-
-def _dict(raw: Raw, key: str) -> Raw:
-    value = raw.get(key)
-    return value if isinstance(value, Mapping) else {}

@@ -211,7 +211,7 @@ def _look(
 
 
 def _has_ended(pod: PodFact | None) -> bool:
-    return pod is not None and pod.container.state == "terminated"
+    return pod is not None and pod.ended
 
 
 def _limit(observed: Observed, definition: Definition, it: Live) -> datetime | None:

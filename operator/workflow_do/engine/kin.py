@@ -21,6 +21,7 @@ from workflow_do.api.base import Json, dump
 from workflow_do.api.conditions import ConditionType
 from workflow_do.api.run import DesiredState, RunSpec, RunStatus, StepState, UnitStatus
 from workflow_do.engine.identity import Role, Unit, hash_of, job_name
+from workflow_do.engine.raws import dict_in
 from workflow_do.engine.timestamps import parse_time
 
 Raw = Mapping[str, Any]
@@ -76,13 +77,13 @@ class ChildFact:
 
 def parse_call(raw: Raw) -> Call | None:
     """The call that a raw run says it answers; None for a run that no other run owns."""
-    meta = _dict(raw, "metadata")
+    meta = dict_in(raw, "metadata")
     owners = meta.get("ownerReferences")
     mine = [o for o in owners if isinstance(o, Mapping)] if isinstance(owners, list) else []
     owner = next((o for o in mine if o.get("controller") is True and _is_run(o)), None)
     if owner is None:
         return None
-    labels = _dict(meta, "labels")
+    labels = dict_in(meta, "labels")
     item, role = labels.get(names.LABEL_ITEM), labels.get(names.LABEL_ROLE)
     step = str(labels.get(names.LABEL_STEP, "")) if role == Role.DO else ""
     unit = Unit(Role.DO, step, _number(item) if item is not None else None)
@@ -92,7 +93,7 @@ def parse_call(raw: Raw) -> Call | None:
 
 def parse_child(raw: Raw) -> ChildFact:
     """A raw run as its parent sees it."""
-    meta = _dict(raw, "metadata")
+    meta = dict_in(raw, "metadata")
     spec = _spec(raw)
     status = _status(raw)
     verdict = cond.find(status.conditions, ConditionType.SUCCEEDED)
@@ -102,7 +103,7 @@ def parse_child(raw: Raw) -> ChildFact:
         call=parse_call(raw),
         content=content_of(spec) if spec is not None else "",
         desired=spec.desired_state if spec is not None else DesiredState.RUNNING,
-        paused_with=str(_dict(meta, "annotations").get(names.ANNOTATION_PAUSED_WITH, "")),
+        paused_with=str(dict_in(meta, "annotations").get(names.ANNOTATION_PAUSED_WITH, "")),
         deleting="deletionTimestamp" in meta,
         reason=verdict.reason if verdict is not None else "",
         message=verdict.message if verdict is not None else "",
@@ -190,11 +191,6 @@ def _status(raw: Raw) -> RunStatus:
         return RunStatus.model_validate(raw.get("status") or {})
     except ValidationError:
         return RunStatus()
-
-
-def _dict(raw: Raw, key: str) -> Raw:
-    value = raw.get(key)
-    return value if isinstance(value, Mapping) else {}
 
 
 def _number(value: Json) -> int:
