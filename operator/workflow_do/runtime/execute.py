@@ -161,12 +161,9 @@ class Executor:
         """One that is there already is looked at: the plan judges whether it is the one. Made twice
         it does no harm, for none begins before the parent's status names it.
         """
-        try:
-            found = await self._post_or_find(RUNS, seen.run.namespace, effect.manifest)
-        except Refused as error:
-            _raise_if_gone(error)
-            refusal = Refusal(Reason.CHILD_FAILED, f"HTTP {error.code}: {error.message}")
-            return replace(seen, refusals={**seen.refusals, effect.name: refusal})
+        found = await self._find_made(RUNS, effect, seen, Reason.CHILD_FAILED)
+        if isinstance(found, Refusal):
+            return _with_refusal(seen, effect.name, found)
         return self._with_child(seen, found)
 
     async def _control(self, effect: ControlRun, seen: Observed) -> Observed:
@@ -234,7 +231,7 @@ class Executor:
             if isinstance(answer, JobFact):
                 seen = _with_job(seen, answer)
             elif isinstance(answer, Refusal):
-                seen = replace(seen, refusals={**seen.refusals, effect.name: answer})
+                seen = _with_refusal(seen, effect.name, answer)
         failed = [answer for answer in answers if isinstance(answer, BaseException)]
         if failed:
             raise next((e for e in failed if isinstance(e, RunGone)), failed[0])
@@ -256,13 +253,20 @@ class Executor:
 
     async def _store_data(self, effect: StoreData, seen: Observed) -> Observed:
         """One that is there already is looked at: the plan judges by its content."""
+        found = await self._find_made(CONFIGMAPS, effect, seen, Reason.DATA_NOT_STORED)
+        if isinstance(found, Refusal):
+            return _with_refusal(seen, effect.name, found)
+        return replace(seen, held={**seen.held, effect.name: parse_held(found)})
+
+    async def _find_made(
+        self, resource: Resource, effect: CreateRun | StoreData, seen: Observed, refused: Reason
+    ) -> dict[str, Any] | Refusal:
+        """The object of that name, made now or found, or for that reason refused."""
         try:
-            found = await self._post_or_find(CONFIGMAPS, seen.run.namespace, effect.manifest)
+            return await self._post_or_find(resource, seen.run.namespace, effect.manifest)
         except Refused as error:
             _raise_if_gone(error)
-            refusal = Refusal(Reason.DATA_NOT_STORED, f"HTTP {error.code}: {error.message}")
-            return replace(seen, refusals={**seen.refusals, effect.name: refusal})
-        return replace(seen, held={**seen.held, effect.name: parse_held(found)})
+            return Refusal(refused, f"HTTP {error.code}: {error.message}")
 
     async def _post_until_known(self, key: RunKey, manifest: dict[str, Any]) -> dict[str, Any]:
         """The Job of that name, made now or found. Raises Unavailable if that stays unknown."""
@@ -351,7 +355,11 @@ def _stored(known: Pinning, effect: CreateRevision) -> Pinning:
 def _refused(seen: Observed, revision: str, error: NotFound | Refused) -> Observed:
     code = error.code if isinstance(error, Refused) else 404
     refusal = Refusal(Reason.REVISION_REJECTED, f"WorkflowRevision: HTTP {code}: {error}")
-    return replace(seen, refusals={**seen.refusals, revision: refusal})
+    return _with_refusal(seen, revision, refusal)
+
+
+def _with_refusal(seen: Observed, name: str, refusal: Refusal) -> Observed:
+    return replace(seen, refusals={**seen.refusals, name: refusal})
 
 
 def _with_job(seen: Observed, job: JobFact) -> Observed:

@@ -142,8 +142,7 @@ class Store:
         if not _put(record.pods, uid, raw, fact):
             return None
         self.live.see_pod(record.key.uid, fact)
-        before = old.fact.container.state if old is not None else "absent"
-        if before != "terminated" and fact.container.state == "terminated":
+        if fact.ended and (old is None or not old.fact.ended):
             self._ended(record.key)
         return record.key
 

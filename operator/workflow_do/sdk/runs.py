@@ -40,17 +40,22 @@ def fetch_children(client: Client, run: Run) -> tuple[Run, ...]:
     """The runs that steps of this one have started, as they are now, the oldest first."""
     mine = Selection(RUNS, run.namespace, labels=f"{names.LABEL_RUN_UID}={run.uid}")
     items, _ = client.list_all(mine)
-    told = {unit.run_uid for step in run.steps.values() for unit in (step, *step.items)}
+    told = _started(run)
     found = [child for child in map(parse_run, items) if child.uid in told]
     return tuple(sorted(found, key=lambda child: (child.created or _LONG_AGO, child.name)))
+
+
+def _started(run: Run) -> set[str]:
+    """The uids of the runs that its steps have started."""
+    units = (unit for step in run.steps.values() for unit in (step, *step.items))
+    return {unit.run_uid for unit in units if unit.run_uid}
 
 
 def with_family(client: Client, run: Run, most: int = _MOST_PARENTS) -> Run:
     """The run with its children, and theirs; of `most` parents at most the children are read, and
     none where the caller may not list runs.
     """
-    starts = any(unit.run_uid for step in run.steps.values() for unit in (step, *step.items))
-    if not starts or most <= 0:
+    if most <= 0 or not _started(run):
         return run
     try:
         children = fetch_children(client, run)
