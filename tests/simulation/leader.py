@@ -140,21 +140,72 @@ class Broken(Exception):
     """The operator raised something that its queue is not meant to see."""
 
 
-class Leader:
+class Working:
+    """What works on keys that are due, on a loop that stands still."""
+
+    server: Server
+    loop: StillLoop
+    wire: Wire
+    _runs: Reconciler
+
+    def __init__(self) -> None:
+        self.due: dict[RunKey, None] = {}
+        self.again: dict[RunKey, datetime] = {}
+        self._tasks: dict[RunKey, asyncio.Task[None]] = {}
+
+    def go(self) -> None:
+        """Go on as far as it can without an answer. Raises Broken, or a violated invariant."""
+        for key in self._in_turn():
+            del self.due[key]
+            self._tasks[key] = self.loop.create_task(self._runs.reconcile(key))
+        self.loop.drain()
+        for key, task in [*self._tasks.items()]:
+            if task.done():
+                del self._tasks[key]
+                self._judge(key, task.exception())
+
+    def _judge(self, key: RunKey, error: BaseException | None) -> None:
+        if isinstance(error, ApiError):
+            self.due[key] = None
+        elif isinstance(error, AssertionError):
+            raise error
+        elif error is not None:
+            raise Broken(f"{type(error).__name__}: {error}") from error
+
+    def answer(self, call: Call, act: Callable[[], Any]) -> None:
+        """Give a held call the result of `act`, or its ApiError, and go on."""
+        self.wire.calls.remove(call)
+        try:
+            call.future.set_result(act())
+        except ApiError as error:
+            call.future.set_exception(error)
+        self.go()
+
+    def next_time(self) -> datetime | None:
+        """When it wakes by itself."""
+        timer = self.loop.next_timer()
+        times = [*self.again.values()]
+        times += [self.server.at(timer)] if timer is not None else []
+        return min(times) if times else None
+
+    def _in_turn(self) -> list[RunKey]:
+        """What is due and not under way, the first first."""
+        return [key for key in self.due if key not in self._tasks]
+
+
+class Leader(Working):
     """A process from its start to its end. It begins by listing, as watches do.
 
     `limit`: so many Jobs may be live at once; 0: no limit. `places`: so many runs of a Workflow.
     """
 
     def __init__(self, server: Server, *, places: bool = False, limit: int = 0) -> None:
+        super().__init__()
         self.server = server
         self.loop = StillLoop(server.seconds)
         self.store = Store(history=self._history)
         self.wire = Wire(server, self.loop, self.store)
-        self.due: dict[RunKey, None] = {}
-        self.again: dict[RunKey, datetime] = {}
         self.heard = dict.fromkeys(_WATCHED, len(server.log))
-        self._tasks: dict[RunKey, asyncio.Task[None]] = {}
         self._places = self._admissions() if places else None
         self._runs = Reconciler(
             observer=Observer(self.wire, self.store),  # type: ignore[arg-type]
@@ -190,34 +241,6 @@ class Leader:
             or (timer is not None and timer <= self.server.seconds())
         )
 
-    def go(self) -> None:
-        """Go on as far as it can without an answer. Raises Broken, or a violated invariant."""
-        for key in [key for key in self.due if key not in self._tasks]:
-            del self.due[key]
-            self._tasks[key] = self.loop.create_task(self._runs.reconcile(key))
-        self.loop.drain()
-        for key, task in [*self._tasks.items()]:
-            if task.done():
-                del self._tasks[key]
-                self._judge(key, task.exception())
-
-    def _judge(self, key: RunKey, error: BaseException | None) -> None:
-        if isinstance(error, ApiError):
-            self.due[key] = None
-        elif isinstance(error, AssertionError):
-            raise error
-        elif error is not None:
-            raise Broken(f"{type(error).__name__}: {error}") from error
-
-    def answer(self, call: Call, act: Callable[[], Any]) -> None:
-        """Give a held call the result of `act`, or its ApiError, and go on."""
-        self.wire.calls.remove(call)
-        try:
-            call.future.set_result(act())
-        except ApiError as error:
-            call.future.set_exception(error)
-        self.go()
-
     def hear(self, change: Change) -> None:
         """A watch event."""
         raw, kind = change.raw, change.kind
@@ -244,13 +267,6 @@ class Leader:
         """A definition has changed: runs that wait for it may go on."""
         for record in self.store:
             self.due[record.key] = None
-
-    def next_time(self) -> datetime | None:
-        """When it wakes by itself."""
-        timer = self.loop.next_timer()
-        times = [*self.again.values()]
-        times += [self.server.at(timer)] if timer is not None else []
-        return min(times) if times else None
 
     def drop(self) -> None:
         """kill -9."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from simulation.leader import Broken, Call, Quiet, Wire
+from simulation.leader import Quiet, Wire, Working
 from simulation.loop import StillLoop
 from simulation.server import Change, Raw, Server
 from workflow_do.engine.kin import parse_child
-from workflow_do.runtime.api import RUNS, ApiError, Conflict, Listing, Refused, Resource
+from workflow_do.runtime.api import RUNS, Conflict, Listing, Refused, Resource
 from workflow_do.runtime.execute import Executor
 from workflow_do.runtime.observe import Observer
 from workflow_do.runtime.reconcile import Reconciler
@@ -52,18 +51,16 @@ class FamilyWire(Wire):
         return Listing(mine, found.version)
 
 
-class Process:
+class Process(Working):
     """One process of the operator, with a worker for each run."""
 
     def __init__(self, server: Server) -> None:
+        super().__init__()
         self.server = server
         self.loop = StillLoop(server.seconds)
-        self.store = Store(kin=lambda key: self.due.add(key))
+        self.store = Store(kin=self._wake)
         self.wire = FamilyWire(server, self.loop, self.store)
-        self.due: set[RunKey] = set()
-        self.again: dict[RunKey, datetime] = {}
         self.heard = len(server.log)
-        self._tasks: dict[RunKey, asyncio.Task[None]] = {}
         self._runs = Reconciler(
             observer=Observer(self.wire, self.store),  # type: ignore[arg-type]
             executor=Executor(self.wire, self.store),  # type: ignore[arg-type]
@@ -80,36 +77,10 @@ class Process:
         for key, time in tuple(self.again.items()):
             if self.server.now >= time:
                 del self.again[key]
-                self.due.add(key)
+                self._wake(key)
         timer = self.loop.next_timer()
         awake = timer is not None and timer <= self.server.seconds()
-        return awake or bool(self.due - self._tasks.keys())
-
-    def go(self) -> None:
-        """Go on as far as it can without an answer."""
-        for key in sorted(self.due - self._tasks.keys(), key=str):
-            self.due.discard(key)
-            self._tasks[key] = self.loop.create_task(self._runs.reconcile(key))
-        self.loop.drain()
-        for key, task in tuple(self._tasks.items()):
-            if task.done():
-                del self._tasks[key]
-                self._judge(key, task.exception())
-
-    def _judge(self, key: RunKey, error: BaseException | None) -> None:
-        if isinstance(error, ApiError):
-            self.due.add(key)
-        elif error is not None:
-            raise Broken(f"{type(error).__name__}: {error}") from error
-
-    def answer(self, call: Call, act: Callable[[], Any]) -> None:
-        """Give a held call the result of `act`, or its ApiError, and go on."""
-        self.wire.calls.remove(call)
-        try:
-            call.future.set_result(act())
-        except ApiError as error:
-            call.future.set_exception(error)
-        self.go()
+        return awake or bool(self._in_turn())
 
     def hear(self, change: Change) -> None:
         """A watch event about a run; others are not watched here."""
@@ -121,21 +92,21 @@ class Process:
             return
         key = self.store.see_run(change.raw)
         if key is not None:
-            self.due.add(key)
+            self._wake(key)
 
     def resync(self) -> None:
         """Whatever watches have missed is found."""
         for record in self.store:
             self.store.doubt(record.key)
-            self.due.add(record.key)
+            self.due[record.key] = None
         for raw in self.server.all(RUNS):
             self.hear(Change(RUNS.plural, raw, False))
 
-    def next_time(self) -> datetime | None:
-        """When it wakes by itself."""
-        timer = self.loop.next_timer()
-        times = [*self.again.values(), *([self.server.at(timer)] if timer is not None else [])]
-        return min(times, default=None)
+    def _in_turn(self) -> list[RunKey]:
+        return sorted(super()._in_turn(), key=str)
+
+    def _wake(self, key: RunKey) -> None:
+        self.due[key] = None
 
     def _look_at(self, key: RunKey, time: datetime) -> None:
         soonest = self.server.now + timedelta(seconds=0.1)
