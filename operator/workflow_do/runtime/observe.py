@@ -158,9 +158,10 @@ class Observer:
         """What is known of the run may be wrong: the next look is live."""
         self._store.doubt(key)
 
-    def settle(self, key: RunKey, *, partial: bool) -> None:
+    def settle(self, run: Run, *, partial: bool) -> None:
         """A whole round has gone by; `partial`: without an account of what was started before."""
-        self._store.settle(key, partial=partial)
+        key = RunKey(run.namespace, run.name, run.uid)
+        self._store.settle(key, int(run.resource_version), partial=partial)
 
     async def _log(self, namespace: str, pod: str) -> str:
         """A log that cannot be read must not hold the run up."""

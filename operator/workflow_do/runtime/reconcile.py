@@ -102,7 +102,7 @@ class Reconciler:
             return True, None
         written = await self._writer.write(key, seen.run, decided.status)
         if written in (Written.DONE, Written.SAME):
-            self._observer.settle(key, partial=decided.partial)
+            self._observer.settle(seen.run, partial=decided.partial)
         if written is Written.DONE:
             self._recorder.tell(key, transitions(seen.run.status, decided.status))
             self._metrics.progressed(*ended(seen.run.status, decided.status))

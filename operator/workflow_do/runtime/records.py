@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from workflow_do.api.run import RunStatus
 from workflow_do.engine.approvals import awaits_approval
 from workflow_do.engine.definition import Definition
 from workflow_do.engine.facts import ApprovalFact, JobFact, PodFact, Run
@@ -42,7 +43,9 @@ class Record:
 
     `looked` is False until the API server itself was asked about the run, and again whenever
     there is doubt. `vouched` is False until whatever another process may have started in the run
-    is accounted for, and again after a Job was asked for without an answer. `strays` are Jobs
+    is accounted for, and again after a Job was asked for without an answer, or after another
+    process has written its status (`foreign`: the version of the newest such). `writes` is the
+    status that is on its way there. `strays` are Jobs
     (uids) that turned up for a completed run and are not its own, `attended` those of them that
     somebody is seeing to. `revisions` are those that it names,
     `retry_of` is the uid of the run that it takes steps from; `ended` tells of a completed run what
@@ -58,6 +61,8 @@ class Record:
     ended: EndedRun | None = None
     looked: bool = False
     vouched: bool = False
+    foreign: int = 0
+    writes: RunStatus | None = None
     strays: set[str] = field(default_factory=set)
     attended: frozenset[str] = frozenset()
     job_uids: frozenset[str] = frozenset()

@@ -46,6 +46,7 @@ class StatusWriter:
         operations = status_patch(old, dump(new))
         if not operations:
             return Written.SAME
+        self._store.writes(key, new)
         try:
             raw = await self._patch(run, operations, new)
         except NotFound:
@@ -58,6 +59,7 @@ class StatusWriter:
             self._store.doubt(key)
             raise
         self._store.see_run(raw)
+        self._store.writes(key, None)
         return Written.DONE
 
     async def conclude(self, key: RunKey, new: RunStatus) -> Written:

@@ -99,6 +99,8 @@ class Store:
         run = parse_run(raw)
         if record is None:
             record = self._enter(key, raw)
+        if _is_foreign(record, run):
+            record.vouched, record.foreign = False, version
         record.version, record.run = version, run
         record.revisions = frozenset(map(sys.intern, named_revisions(raw)))
         over = self._settle(record, raw)
@@ -218,11 +220,20 @@ class Store:
         if record is not None:
             record.vouched = False
 
-    def settle(self, key: RunKey, *, partial: bool = False) -> None:
-        """A whole round went by: strays are stopped, what began before is known (not `partial`)."""
+    def writes(self, key: RunKey, status: RunStatus | None) -> None:
+        """A status is on its way to the API server; None: it is there."""
         record = self._records.get(key.uid)
         if record is not None:
-            record.vouched = record.vouched or not partial
+            record.writes = status
+
+    def settle(self, key: RunKey, version: int, *, partial: bool) -> None:
+        """A whole round about that version of the run went by: strays are stopped, and what others
+        had begun until then is known (not `partial`).
+        """
+        record = self._records.get(key.uid)
+        if record is not None:
+            known = not partial and record.foreign <= version
+            record.vouched = record.vouched or known
             record.strays -= record.attended
 
     def unpinned(self, namespace: str) -> Iterator[RunKey]:
@@ -342,6 +353,12 @@ class Store:
             if uid not in listed and entry.version <= listing.version:
                 self._bury(uid)
                 del known[uid]
+
+
+def _is_foreign(record: Record, run: Run | Problem) -> bool:
+    """Whether the status is neither what was known nor what this process writes."""
+    known = record.run.status if isinstance(record.run, Run) else None
+    return isinstance(run, Run) and run.status not in (known, record.writes)
 
 
 def _final_status(run: Run | Problem | None, raw: Raw) -> RunStatus | None:

@@ -164,11 +164,11 @@ def test_a_stray_is_seen_to_once_a_whole_round_has_gone_by() -> None:
     store = Store()
     store.see_run(run(11, COMPLETED))
     store.see_job(child(12, "stray"))
-    store.settle(KEY)
+    store.settle(KEY, 100, partial=False)
     assert record(store).strays == {"uid-of-stray"}, "nobody has looked"
     record(store).attended = frozenset(record(store).strays)
     store.see_job(child(13, "another"))
-    store.settle(KEY)
+    store.settle(KEY, 100, partial=False)
     assert record(store).strays == {"uid-of-another"}, "it turned up meanwhile"
 
 
