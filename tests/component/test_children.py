@@ -70,9 +70,9 @@ def step(server: ApiServer, run: str, id_: str = "pay") -> Object:
     return found
 
 
-def child_of(server: ApiServer, run: str) -> str:
+def child_of(server: ApiServer, run: str, id_: str = "pay") -> str:
     """The name of the child, once the step names it."""
-    name = await_value(lambda: step(server, run).get("runName"), f"{run} names its child")
+    name = await_value(lambda: step(server, run, id_).get("runName"), f"{run} names its child")
     return str(name)
 
 
@@ -322,3 +322,24 @@ def test_a_child_workflow_that_is_not_there_is_told_and_mended(
     kubelet.perform(child, "charge", {"id": "r-1"})
     kubelet.perform(child, "book", {})
     assert verdict(server, run) == ("True", "Succeeded")
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_child_does_not_wait_for_the_place_of_its_own_parent(
+    server: ApiServer, kubelet: Kubelet, pay: str
+) -> None:
+    again = f"again-{next(_numbers)}"
+    deeper = {"input": {"n": "{{ trigger.body.n - 1 }}"}, "when": "{{ trigger.body.n > 0 }}"}
+    last = {"id": "act", "action": "act", "onError": "Continue"}
+    calls = {"id": "next", "workflow": again, "onError": "Continue", **deeper}
+    apply(server, "Workflow", again, {"steps": [calls, last], "concurrency": {"max": 1}})
+    run = start(server, again)
+    child = child_of(server, run, "next")
+    assert verdict(server, child) == ("False", "ConcurrencyDeadlock")
+    said = condition(server, "wfr", child, "Succeeded")["message"]
+    assert said == (
+        f"at most 1 run goes on at once; now: {run}; they wait for this run, and it for them"
+    )
+    kubelet.perform(run, "act", {})
+    assert verdict(server, run) == ("True", "CompletedWithErrors"), "it went on, with its place"
+    assert jobs(server, child) == []

@@ -68,6 +68,13 @@ class Reason(StrEnum):
         "Start it again when they have ended; `policy: Queue` lets it wait instead.",
     )
 
+    CONCURRENCY_DEADLOCK = (
+        "ConcurrencyDeadlock",
+        "Every run that has one of the places waits for a child run that waits for a place itself.",
+        "Give them another `key` or a larger `max`, or do not let a Workflow with `concurrency` "
+        "call itself.",
+    )
+
     # Undoing what was done.
     COMPENSATING = (
         "Compensating",

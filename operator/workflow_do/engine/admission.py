@@ -25,10 +25,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a run stands: granted, refused for good, or (neither) waiting for these runs."""
+    """Where a run stands: granted, refused for good, stuck (they wait for it, too), or (none of
+    these) waiting for these runs.
+    """
 
     granted: bool = False
     refused: bool = False
+    stuck: bool = False
     behind: tuple[str, ...] = ()
 
 
@@ -42,27 +45,38 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A run that waits for a place; a smaller `order` (creation time, name) was there first."""
+    """A run that waits for a place; a smaller `order` (creation time, name) was there first.
+    `ancestors`: the uids of the runs that wait for it, as it is a child run of theirs.
+    """
 
     holder: Holder
     wish: Wish
     order: tuple[str, str]
+    ancestors: frozenset[str] = frozenset()
+
+    def holds_up(self, others: Iterable[Holder]) -> bool:
+        """Whether one of the others waits for it."""
+        return any(other.uid in self.ancestors for other in others)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Who has a place afterwards, and what becomes of the others; `replaced` must be cancelled."""
+    """Who has a place afterwards, and what becomes of the others; `replaced` must be cancelled,
+    `stuck` would wait for ever.
+    """
 
     holders: tuple[Holder, ...]
     granted: tuple[Holder, ...] = ()
     refused: tuple[Holder, ...] = ()
     replaced: tuple[Holder, ...] = ()
+    stuck: tuple[Holder, ...] = ()
 
 
 def decide(holders: Iterable[Holder], candidates: Sequence[Candidate]) -> Verdict:
     """Who of the candidates gets a place beside these holders, all of which go on."""
     kept, newest = list(holders), _newest_replacement(candidates)
     granted, refused, replaced = list[Holder](), list[Holder](), list[Holder]()
+    waiting = list[Candidate]()
     for candidate in sorted(candidates, key=lambda c: c.order):
         own = candidate.holder
         if own in kept:
@@ -74,9 +88,31 @@ def decide(holders: Iterable[Holder], candidates: Sequence[Candidate]) -> Verdic
             granted.append(own)
         elif candidate.wish.policy is ConcurrencyPolicy.FORBID:
             refused.append(own)
-        elif candidate.wish.policy is ConcurrencyPolicy.REPLACE:
-            replaced += kept[: len(kept) - candidate.wish.max + 1]
-    return Verdict(tuple(kept), tuple(granted), tuple(refused), tuple(replaced))
+        elif candidate.wish.policy is ConcurrencyPolicy.REPLACE and (
+            gone := _oldest(candidate, kept)
+        ):
+            replaced += gone
+        else:
+            waiting.append(candidate)
+    stuck = () if granted or replaced else _stuck(kept, waiting)
+    return Verdict(tuple(kept), tuple(granted), tuple(refused), tuple(replaced), stuck)
+
+
+def _oldest(newer: Candidate, holders: Sequence[Holder]) -> Sequence[Holder]:
+    """Those that have to go for it: none of those that wait for it, and enough, or none."""
+    number = len(holders) - newer.wish.max + 1
+    others = [holder for holder in holders if holder.uid not in newer.ancestors]
+    return others[:number] if len(others) >= number else ()
+
+
+def _stuck(holders: Sequence[Holder], waiting: Sequence[Candidate]) -> tuple[Holder, ...]:
+    """Where every holder waits for one that waits for a place, the youngest of those; the others
+    may find room when its family has ended.
+    """
+    awaited = frozenset[str]().union(*(c.ancestors for c in waiting))
+    if not holders or any(holder.uid not in awaited for holder in holders):
+        return ()
+    return (next(c for c in reversed(waiting) if c.holds_up(holders)).holder,)
 
 
 def describe(wish: Wish, standing: Standing) -> str:

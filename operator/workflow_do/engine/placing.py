@@ -46,6 +46,9 @@ def hold(observed: Observed, definition: Definition, now: datetime) -> Plan | No
         begins = {"start_time": stamp(now)}  # time spent waiting is no part of the run
         return Plan(run.status.model_copy(update={**place, **begins}), look_at=now)
     why = admission.describe(wish, standing)
+    if standing.stuck:
+        why = f"{why}; they wait for this run, and it for them"
+        return Plan(report.refused(run, Problem(Reason.CONCURRENCY_DEADLOCK, why), now))
     if standing.refused:
         return Plan(report.refused(run, Problem(Reason.CONCURRENCY_FORBIDDEN, why), now))
     return Plan(report.waiting(run, Problem(Reason.QUEUED, why), now))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -87,12 +87,13 @@ class Admissions:
         """Where the run stands; the first time it is put in line."""
         group = Group(run.namespace, run.spec.workflow_name, wish.key)
         known = self._answers.get(run.uid)
-        if known is not None and (known.granted or known.refused):
+        if known is not None and (known.granted or known.refused or known.stuck):
             return known
         line = self._waiting.setdefault(group, {})
         if run.uid not in line:
             order = (run.created, run.name)
-            line[run.uid] = Candidate(Holder(run.uid, run.name), wish, order)
+            family = frozenset(self._ancestors(run))
+            line[run.uid] = Candidate(Holder(run.uid, run.name), wish, order, family)
             self._know(group)
             self.queue.add(group)
         return known or Standing()
@@ -101,6 +102,17 @@ class Admissions:
         """A run of the Workflow has ended or is gone."""
         for group in self._groups.get((namespace, workflow), ()):
             self.queue.add(group)
+
+    def _ancestors(self, run: Run) -> Iterator[str]:
+        """The runs that wait for this one; only one that its parent has named asks for a place."""
+        call = run.call
+        for _ in range(names.MAX_RUN_DEPTH):
+            if call is None:
+                return
+            yield call.run_uid
+            record = self._store.record(call.run_uid)
+            above = record.run if record is not None else None
+            call = above.call if isinstance(above, Run) else None
 
     async def _first_look(self, caught_up: asyncio.Event) -> None:
         await caught_up.wait()
@@ -255,13 +267,15 @@ class Admissions:
             standing = Standing(
                 granted=own in verdict.granted,
                 refused=own in verdict.refused,
+                stuck=own in verdict.stuck,
                 behind=() if own in verdict.granted else behind,
             )
-            if standing.granted or standing.refused or own in verdict.replaced:
+            told = standing.granted or standing.refused or standing.stuck
+            if told or own in verdict.replaced:
                 waiting.pop(own.uid, None)
             first = own.uid not in self._answers
             self._answers[own.uid] = standing
-            if first or standing.granted or standing.refused:
+            if first or told:
                 self._wake(RunKey(group.namespace, own.name, own.uid))
         if not waiting:
             self._waiting.pop(group, None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,6 +34,12 @@ def holder(name: str) -> Holder:
 def line(*names: str, policy: ConcurrencyPolicy = QUEUE, most: int = 1) -> list[Candidate]:
     """Candidates that came in the order of their names."""
     return [Candidate(holder(n), Wish("", policy, most), (n, n)) for n in names]
+
+
+def child(name: str, *parents: str, **more: Any) -> Candidate:
+    """A candidate for which those runs wait."""
+    [alone] = line(name, **more)
+    return replace(alone, ancestors=frozenset(holder(p).uid for p in parents))
 
 
 def told(holders: Sequence[Holder]) -> str:
@@ -80,6 +88,40 @@ def test_places(
         told(found.refused),
         told(found.replaced),
     ) == expected
+
+
+FAMILIES = [
+    pytest.param("p", [child("c", "p")], ("c", ""), id="its parent has the only place"),
+    pytest.param("p", [child("c", "o", "p")], ("c", ""), id="so has its parent's parent"),
+    pytest.param("p", [child("c", "p", most=2)], ("", ""), id="there is another place"),
+    pytest.param("p x", [child("c", "p", most=2)], ("", ""), id="a stranger will end"),
+    pytest.param(
+        "p q",
+        [child("c", "p", most=2), child("d", "q", most=2), *line("e", most=2)],
+        ("d", ""),
+        id="two families wait for each other: the youngest child gives way",
+    ),
+    pytest.param("p", [*line("a"), child("c", "p")], ("c", ""), id="behind a stranger"),
+    pytest.param("p", [child("c", "p", policy=REPLACE)], ("c", ""), id="Replace: not its parent"),
+    pytest.param(
+        "x p",
+        [child("c", "p", policy=REPLACE, most=2)],
+        ("", "", "x"),
+        id="Replace: the stranger goes",
+    ),
+    pytest.param("p", [child("c", "p", policy=FORBID)], ("", "c"), id="Forbid: refused as ever"),
+    pytest.param("p", [child("c", "o")], ("", ""), id="a child of somebody else waits"),
+]
+
+
+@pytest.mark.parametrize(("before", "candidates", "expected"), FAMILIES)
+def test_no_child_waits_for_a_run_that_waits_for_it(
+    before: str, candidates: list[Candidate], expected: tuple[str, ...]
+) -> None:
+    found = decide([holder(n) for n in before.split()], candidates)
+    told_of = (told(found.stuck), told(found.refused), told(found.replaced))
+    assert told_of == (*expected, *[""] * (3 - len(expected)))
+    assert set(found.holders) >= {holder(n) for n in before.split()}
 
 
 @given(
