@@ -54,7 +54,9 @@ def only_the_older_are_replaced(scene: Scene) -> str | None:
     if scene.asked or not scene.run["spec"].get("desiredState", "").startswith("Cancelled"):
         return None
     policy = scene.scenario.places.get("policy")
-    return None if policy == "Replace" else f"{scene.name} was cancelled under {policy}"
+    if policy == "Replace" and any(s.name > scene.name for s in _rivals(scene)):
+        return None
+    return f"{scene.name} was cancelled under {policy}, and is not older than another one"
 
 
 def _runs(this: Try) -> bool:

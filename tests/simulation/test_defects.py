@@ -89,3 +89,13 @@ def test_there_are_enough_defects_and_each_names_a_promise_that_exists() -> None
     known = {*dir(made), *FAMILY_PROMISES, "every_run_ends", "plan_is_total"}
     for patch in DEFECTS:
         assert promises(patch) <= known, patch.name
+
+
+def test_every_promise_is_shown_to_catch_a_defect() -> None:
+    """A promise that nothing breaks says nothing."""
+    from simulation import promises as made
+
+    moments = (made.JOB_MADE, made.PROGRAM_BEGAN, made.STATUS_WRITTEN, made.PLANNED)
+    every = {promise.__name__ for moment in (*moments, made.AT_THE_END) for promise in moment}
+    shown = set[str]().union(*map(promises, DEFECTS))
+    assert not every - shown

@@ -6,7 +6,7 @@ said stands in the scene, also what has been deleted since.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from simulation.invariants import Scene, run_failed
@@ -73,6 +73,8 @@ def approvals_are_earned(scene: Scene, old: Raw, new: Raw) -> str | None:
         silence = spec.get("onExpiry") == "Approve"
         if not silence or scene.server.now < _time(record, "waitUntil"):
             return f"{step} Succeeded with the approvals of {sorted(people)}: {record}"
+        if _still_there(scene, _said(scene, step, record, "Reject")):
+            return f"{step} Succeeded, as if all had been silent; somebody said no: {record}"
     return None
 
 
@@ -92,10 +94,9 @@ def silence_is_real(scene: Scene, old: Raw, new: Raw) -> str | None:
             continue
         if scene.server.now < _time(record, "waitUntil"):
             return f"{step} has expired before its time: {record}"
-        known = {a["metadata"]["uid"] for a in scene.server.all(APPROVALS)}
-        said = [a for a in scene.said if a["metadata"]["uid"] in known]
-        yes = {a["spec"]["approver"] for a in _said(scene, step, record, "Approve") if a in said}
-        no = [a for a in _said(scene, step, record, "Reject") if a in said]
+        approved = _still_there(scene, _said(scene, step, record, "Approve"))
+        yes = {a["spec"]["approver"] for a in approved}
+        no = _still_there(scene, _said(scene, step, record, "Reject"))
         if no or len(yes) >= scene.scenario.step(step)["approval"]["required"]:
             return f"{step} has expired, but {sorted(yes)} approved and {len(no)} rejected"
     return None
@@ -136,6 +137,12 @@ def _said(scene: Scene, step: str, record: Raw, decision: str) -> Iterator[Raw]:
         about = {key: spec[key] for key in right} == right and spec["decision"] == decision
         if fits and about and start <= at < end:
             yield said
+
+
+def _still_there(scene: Scene, said: Iterable[Raw]) -> list[Raw]:
+    """Those that the API server still has: what somebody has deleted need not have been seen."""
+    known = {a["metadata"]["uid"] for a in scene.server.all(APPROVALS)}
+    return [a for a in said if a["metadata"]["uid"] in known]
 
 
 def _time(record: Raw, key: str) -> datetime:
