@@ -1,7 +1,6 @@
 """Every reason this project gives, in one enum: what it means and what cures it.
 
-The reasons page of the documentation is generated from here, so a reason without an explanation
-cannot exist.
+The reasons page of the documentation is generated from here.
 """
 
 from __future__ import annotations
@@ -58,8 +57,7 @@ class Reason(StrEnum):
     # Runs that wait for others.
     QUEUED = (
         "Queued",
-        "As many runs go on at once as the Workflow's concurrency allows, or as many Jobs are live "
-        "as the operator's `maxLiveJobs` allows; the message tells.",
+        "No place is free under `concurrency` or the operator's `maxLiveJobs`; the message tells.",
         "Nothing to do; it goes on when a place is free.",
     )
     CONCURRENCY_FORBIDDEN = (
@@ -67,12 +65,10 @@ class Reason(StrEnum):
         "As many runs went on as the Workflow's concurrency allows, and its policy is Forbid.",
         "Start it again when they have ended; `policy: Queue` lets it wait instead.",
     )
-
     CONCURRENCY_DEADLOCK = (
         "ConcurrencyDeadlock",
         "Every run that has one of the places waits for a child run that waits for a place itself.",
-        "Give them another `key` or a larger `max`, or do not let a Workflow with `concurrency` "
-        "call itself.",
+        "Give them another `key` or a larger `max`, or do not let the Workflow call itself.",
     )
 
     # Undoing what was done.
@@ -138,8 +134,7 @@ class Reason(StrEnum):
     )
     RETRY_REFUSED = (
         "RetryRefused",
-        "The run named by retryOf is not there, has not ended, succeeded, was retried before, or "
-        "(with sameTrigger) had another trigger.",
+        "What retryOf names is not there, goes on, succeeded, was retried, or had another trigger.",
         "Retry a failed run that has ended, by its uid, and once.",
     )
     INTERRUPTED = (
@@ -232,8 +227,7 @@ class Reason(StrEnum):
 
     REVISION_UNREADABLE = (
         "RevisionUnreadable",
-        "The WorkflowRevision of the run cannot be read by this version of the operator; the run "
-        "waits, and what runs goes on.",
+        "This version of the operator cannot read the run's WorkflowRevision. What runs goes on.",
         "Run the version of the operator that the revision was made by, or a newer one; or cancel.",
     )
     REVISION_REJECTED = (
@@ -293,8 +287,7 @@ class Reason(StrEnum):
     DATA_NOT_STORED = (
         "DataNotStored",
         "The API server refuses the ConfigMap that is to hold a large input or output.",
-        "Mend what the message names (a quota, an admission rule, the operator's permissions); an "
-        "output is tried to be stored for 5 minutes.",
+        "Mend what the message names (e.g. a quota); storing an output is tried for 5 minutes.",
     )
     OUTPUT_UNREADABLE = (
         "OutputUnreadable",

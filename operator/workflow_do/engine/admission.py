@@ -58,6 +58,12 @@ class Candidate:
         """Whether one of the others waits for it."""
         return any(other.uid in self.ancestors for other in others)
 
+    def is_doomed(self, holders: Sequence[Holder]) -> bool:
+        """Whether those that wait for it have all places that there are for it."""
+        if self.wish.policy is ConcurrencyPolicy.FORBID or self.holder in holders:
+            return False
+        return sum(holder.uid in self.ancestors for holder in holders) >= self.wish.max
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -74,10 +80,13 @@ class Verdict:
 
 def decide(holders: Iterable[Holder], candidates: Sequence[Candidate]) -> Verdict:
     """Who of the candidates gets a place beside these holders, all of which go on."""
-    kept, newest = list(holders), _newest_replacement(candidates)
+    kept = list(holders)
+    doomed = [c for c in candidates if c.is_doomed(kept)]
+    line = [c for c in candidates if c not in doomed]
+    newest = _newest_replacement(line)
     granted, refused, replaced = list[Holder](), list[Holder](), list[Holder]()
     waiting = list[Candidate]()
-    for candidate in sorted(candidates, key=lambda c: c.order):
+    for candidate in sorted(line, key=lambda c: c.order):
         own = candidate.holder
         if own in kept:
             granted.append(own)
@@ -94,8 +103,9 @@ def decide(holders: Iterable[Holder], candidates: Sequence[Candidate]) -> Verdic
             replaced += gone
         else:
             waiting.append(candidate)
-    stuck = () if granted or replaced else _stuck(kept, waiting)
-    return Verdict(tuple(kept), tuple(granted), tuple(refused), tuple(replaced), stuck)
+    stuck = [c.holder for c in doomed]
+    stuck += () if stuck or granted or replaced else _stuck(kept, waiting)
+    return Verdict(tuple(kept), tuple(granted), tuple(refused), tuple(replaced), tuple(stuck))
 
 
 def _oldest(newer: Candidate, holders: Sequence[Holder]) -> Sequence[Holder]:

@@ -127,7 +127,7 @@ def _lost(observed: Observed, why: Problem, now: datetime) -> Plan:
     if stops:
         return Plan(run.status, effects=stops)
     if stopping.anything_lives(observed):
-        return Plan(report.waiting(run, why, now))
+        return Plan(report.waiting(run, why, now), partial=True)
     return Plan(report.lost(run, why, now))
 
 
@@ -153,7 +153,7 @@ def _pin(observed: Observed, pinning: Pinning, now: datetime) -> Plan:
     original = pinning.original
     if original is not None and original.retried_by != run.uid:
         return Plan(run.status, effects=(ClaimRetry(original),))
-    return Plan(report.pinned(run, pinning, now), look_at=now)
+    return Plan(report.pinned(run, pinning, now), look_at=now, partial=True)
 
 
 def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:

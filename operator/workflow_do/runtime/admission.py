@@ -168,13 +168,23 @@ class Admissions:
         return status is None or not completed(status)
 
     async def _line(self, group: Group) -> list[Candidate]:
-        """Those that wait and are still there."""
+        """Those that wait and are still there. Who is on its way out, or has to go with a run that
+        is, takes no part: it holds nobody up for long.
+        """
         line = self._waiting.get(group, {})
         for uid, candidate in tuple(line.items()):
             if not await self._goes_on(group, candidate.holder):
                 line.pop(uid, None)
                 self._answers.pop(uid, None)
-        return list(line.values())
+        families = ((c, (c.holder.uid, *c.ancestors)) for c in line.values())
+        return [c for c, family in families if not any(map(self._leaves, family))]
+
+    def _leaves(self, uid: str) -> bool:
+        record = self._store.record(uid)
+        run = record.run if record is not None else None
+        if not isinstance(run, Run):
+            return False
+        return run.deleting or run.spec.desired_state.cancels or completed(run.status)
 
     async def _write(
         self, group: Group, lease: Raw | None, held: list[Holder], verdict: Verdict

@@ -345,12 +345,15 @@ class Observer:
 
 
 def with_what_was_asked(again: Observed, seen: Observed) -> Observed:
-    """Another look, with what was asked for beside the first: it stays true."""
+    """Another look, with what was asked for beside the first: it stays true; but where somebody has
+    written the run meanwhile, that nothing had begun may not be.
+    """
+    same = again.run.resource_version == seen.run.resource_version
     return replace(
         again,
         refusals=seen.refusals,
         job_events=seen.job_events,
-        past=seen.past,
+        past=seen.past if same else {},
         logs=seen.logs,
         log_outputs=seen.log_outputs,
         held=seen.held,

@@ -53,9 +53,10 @@ class StatusWriter:
             self._store.forget_run(key.uid)
             return Written.GONE
         except Conflict:
+            self._store.writes(key, None)
             self._store.doubt(key)
             return Written.STALE
-        except Exception:
+        except Exception:  # it may be there all the same, and turn up
             self._store.doubt(key)
             raise
         self._store.see_run(raw)

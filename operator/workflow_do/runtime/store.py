@@ -303,7 +303,7 @@ class Store:
         record.job_uids = newest_jobs(of_status(status))
         made_jobs = bool(record.job_uids)
         record.ended = ended_run(raw, record.version, status, made_jobs=made_jobs)
-        record.run = record.definition = None
+        record.run = record.definition = record.writes = None
         record.jobs.clear()
         record.pods.clear()
         record.approvals.clear()

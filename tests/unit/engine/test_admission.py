@@ -109,6 +109,19 @@ FAMILIES = [
         ("", "", "x"),
         id="Replace: the stranger goes",
     ),
+    pytest.param(
+        "p",
+        [child("c", "p"), *line("e", most=2)],
+        ("c", ""),
+        id="strangers for whom there is more room do not keep it waiting",
+    ),
+    pytest.param(
+        "p",
+        [*line("b", policy=REPLACE), child("c", "p", policy=REPLACE)],
+        ("c", "", "p"),
+        id="Replace: a child that can never begin is not the newest",
+    ),
+    pytest.param("p", [child("c", "p"), child("d", "p")], ("c d", ""), id="all of its children"),
     pytest.param("p", [child("c", "p", policy=FORBID)], ("", "c"), id="Forbid: refused as ever"),
     pytest.param("p", [child("c", "o")], ("", ""), id="a child of somebody else waits"),
 ]
