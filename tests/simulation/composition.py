@@ -10,12 +10,15 @@ from simulation.server import Raw
 
 
 def max_parallel_is_kept(scene: Scene, this: Try) -> str | None:
-    """Order: of a list no more items run at the same time than maxParallel says."""
+    """Order: of a list no more items run at the same time than maxParallel says.
+
+    A POST of one that was killed before may arrive after the next has begun another item instead.
+    """
     each = scene.scenario.step(this.step).get("forEach") if this.role == "do" else None
     if each is None:
         return None
     start = this.step.partition("[")[0] + "["
-    running = [t for t in scene.tries if t.running and not t.stray]
+    running = [t for t in scene.tries if t.running and not t.stray and t.author is not None]
     mine = [t for t in running if t.role == "do" and t.step.startswith(start)]
     most = each["maxParallel"]
     return (
