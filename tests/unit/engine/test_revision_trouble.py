@@ -89,3 +89,17 @@ def test_a_revision_that_is_not_taken_is_told_of_and_ends_the_run_in_the_end() -
     w.now = planned.look_at
     w.reconcile()
     assert w.verdict() == ("False", "RevisionRejected")
+
+
+def test_a_round_without_a_definition_accounts_for_nothing() -> None:
+    w = World(workflow(step("a")), action("do-it"))
+    (effect,) = w.plan().effects
+    w.do(effect)
+    assert w.plan().partial, "it may be pinned anew, with Jobs that another process has made"
+    w.reconcile()
+    w.runs()
+    w.revisions.clear()
+    w.flow = None
+    planned = w.reconcile()
+    assert not w.completed
+    assert planned.partial, "the revision may come back before all that lives has ended"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from workflow_do.api import names
+from workflow_do.api.reasons import Reason
 from workflow_do.api.run import RunStatus
-from workflow_do.engine.facts import Run
+from workflow_do.engine.facts import Observed, Run, parse_run
+from workflow_do.engine.problem import Problem
+from workflow_do.runtime.observe import with_what_was_asked
 from workflow_do.runtime.store import Record, RunKey, Store
 
 KEY = RunKey("team", "run-1", "u1")
@@ -78,3 +83,27 @@ def test_a_round_before_the_first_one_ended_does_not_either() -> None:
     assert isinstance(found, Run)
     store.settle(KEY, int(found.resource_version), partial=True)
     assert not record(store).vouched, "a partial round accounts for nothing"
+
+
+def test_of_a_run_that_has_ended_no_status_is_kept(store: Store) -> None:
+    at = "2026-01-31T08:00:00Z"
+    done = {"type": "Completed", "status": "True", "reason": "Done", "lastTransitionTime": at}
+    store.writes(KEY, RunStatus.model_validate(MINE))
+    raw = run(12, {"conditions": [done]})
+    raw["metadata"]["labels"] = {names.LABEL_FINISHED: "Succeeded"}
+    store.see_run(raw)
+    assert record(store).run is None
+    assert record(store).writes is None
+
+
+def test_what_events_did_not_tell_is_asked_again_of_a_run_that_was_written_since() -> None:
+    past = {"job-1": None}
+    first, same, later = (looked(version) for version in (10, 10, 11))
+    assert with_what_was_asked(same, replace(first, past=past)).past == past
+    assert with_what_was_asked(later, replace(first, past=past)).past == {}
+
+
+def looked(version: int) -> Observed:
+    found = parse_run(run(version, BEFORE))
+    assert isinstance(found, Run)
+    return Observed(run=found, definition=Problem(Reason.PENDING, "not read"))
