@@ -56,6 +56,8 @@ def test_waits_approvals_and_start_deadlines_are_by_the_api_servers_clock(
     run = start(guarded, flow(guarded, pause, ask(expiresSeconds=60)))
     await_value(lambda: len(guarded.get("wfr", run).get("status", {}).get("steps", ())), "pinned")
     await_value(lambda: step(guarded, run, 1).get("reason") == "WaitingForApproval", "asked")
+    began = record(guarded, run, "ok")["startTime"]
+    await_value(lambda: seconds(began, now(guarded)) >= 1, "the clocks agree that it has begun")
 
     decide(guarded, run, SAM)
 
