@@ -110,9 +110,8 @@ class Admissions:
             if call is None:
                 return
             yield call.run_uid
-            record = self._store.record(call.run_uid)
-            above = record.run if record is not None else None
-            call = above.call if isinstance(above, Run) else None
+            above = self._store.live_run(call.run_uid)
+            call = above.call if above is not None else None
 
     async def _first_look(self, caught_up: asyncio.Event) -> None:
         await caught_up.wait()
@@ -180,9 +179,8 @@ class Admissions:
         return [c for c, family in families if not any(map(self._leaves, family))]
 
     def _leaves(self, uid: str) -> bool:
-        record = self._store.record(uid)
-        run = record.run if record is not None else None
-        if not isinstance(run, Run):
+        run = self._store.live_run(uid)
+        if run is None:
             return False
         return run.deleting or run.spec.desired_state.cancels or completed(run.status)
 
@@ -251,9 +249,8 @@ class Admissions:
 
     async def _replace(self, group: Group, holder: Holder) -> None:
         """Cancel a run that has to make room, unless it is being cancelled already."""
-        record = self._store.record(holder.uid)
-        run = record.run if record is not None else None
-        if isinstance(run, Run) and run.spec.desired_state.cancels:
+        run = self._store.live_run(holder.uid)
+        if run is not None and run.spec.desired_state.cancels:
             return
         body = {
             "metadata": {"uid": holder.uid},

@@ -246,9 +246,7 @@ class Observer:
         """A run that says it is a child waits until its parent says so, too."""
         if run.call is None:
             return await self._chosen(run)
-        record = self._store.record(run.call.run_uid)
-        parent = record.run if record is not None else None
-        vouched = vouch(run, run.call, parent if isinstance(parent, Run) else None)
+        vouched = vouch(run, run.call, self._store.live_run(run.call.run_uid))
         if isinstance(vouched, Problem):  # the store may be behind
             raw = await self._api.find(RUNS, run.namespace, run.call.run_name)
             live = parse_run(raw) if raw is not None else None

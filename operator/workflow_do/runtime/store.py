@@ -85,6 +85,11 @@ class Store:
         """What is known of the run with that uid."""
         return self._records.get(uid)
 
+    def live_run(self, uid: str) -> Run | None:
+        """The run with that uid, where it is known, not over, and can be read."""
+        record = self._records.get(uid)
+        return record.run if record is not None and isinstance(record.run, Run) else None
+
     def of_workflow(self, namespace: str, workflow: str) -> tuple[Record, ...]:
         """The runs of one Workflow."""
         return tuple(self._workflows.get((namespace, workflow), {}).values())
@@ -257,9 +262,8 @@ class Store:
             self.families.release(key.namespace, key.uid)
             return
         for uid in self.families.children(key.namespace, key.uid):
-            child = self._records.get(uid)
-            run = child.run if child is not None else None
-            if isinstance(run, Run) and run.status.revision_name is None:
+            run = self.live_run(uid)
+            if run is not None and run.status.revision_name is None:
                 self.wake(uid)
 
     def wake(self, uid: str | None) -> None:
