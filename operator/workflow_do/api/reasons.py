@@ -1,12 +1,12 @@
 """Every reason this project gives, in one enum: what it means and what cures it.
 
-The reasons page of the documentation is generated from here.
+The reasons page of the documentation is generated from here, so a reason without an explanation
+cannot exist.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
 
 
 class Reason(StrEnum):
@@ -57,7 +57,8 @@ class Reason(StrEnum):
     # Runs that wait for others.
     QUEUED = (
         "Queued",
-        "No place is free under `concurrency` or the operator's `maxLiveJobs`; the message tells.",
+        "As many runs go on at once as the Workflow's concurrency allows, or as many Jobs are live "
+        "as the operator's `maxLiveJobs` allows; the message tells.",
         "Nothing to do; it goes on when a place is free.",
     )
     CONCURRENCY_FORBIDDEN = (
@@ -134,7 +135,8 @@ class Reason(StrEnum):
     )
     RETRY_REFUSED = (
         "RetryRefused",
-        "What retryOf names is not there, goes on, succeeded, was retried, or had another trigger.",
+        "The run named by retryOf is not there, has not ended, succeeded, was retried before, or "
+        "(with sameTrigger) had another trigger.",
         "Retry a failed run that has ended, by its uid, and once.",
     )
     INTERRUPTED = (
@@ -227,7 +229,8 @@ class Reason(StrEnum):
 
     REVISION_UNREADABLE = (
         "RevisionUnreadable",
-        "This version of the operator cannot read the run's WorkflowRevision. What runs goes on.",
+        "The WorkflowRevision of the run cannot be read by this version of the operator; the run "
+        "waits, and what runs goes on.",
         "Run the version of the operator that the revision was made by, or a newer one; or cancel.",
     )
     REVISION_REJECTED = (
@@ -287,7 +290,8 @@ class Reason(StrEnum):
     DATA_NOT_STORED = (
         "DataNotStored",
         "The API server refuses the ConfigMap that is to hold a large input or output.",
-        "Mend what the message names (e.g. a quota); storing an output is tried for 5 minutes.",
+        "Mend what the message names (a quota, an admission rule, the operator's permissions); an "
+        "output is tried to be stored for 5 minutes.",
     )
     OUTPUT_UNREADABLE = (
         "OutputUnreadable",
@@ -390,11 +394,3 @@ class Reason(StrEnum):
         "An object that is not this run's holds the name of its Job, or of a ConfigMap of it.",
         "Delete or rename that object, then start a new run.",
     )
-
-
-_BY_VALUE: Final = {str(reason): reason for reason in Reason}
-
-
-def find_reason(value: str | None) -> Reason | None:
-    """The reason of that word; None where it is none of ours."""
-    return _BY_VALUE.get(value) if value is not None else None

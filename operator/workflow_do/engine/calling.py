@@ -19,7 +19,7 @@ from typing import Any, Final
 from workflow_do.api import names
 from workflow_do.api.base import Json, dump
 from workflow_do.api.compensation import FailurePolicy
-from workflow_do.api.reasons import Reason, find_reason
+from workflow_do.api.reasons import Reason
 from workflow_do.api.run import DesiredState, RetryOf, RunSpec, RunTrigger, StepState, UnitStatus
 from workflow_do.engine import identity, limits
 from workflow_do.engine.definition import ChildDef, Definition, UnitDef
@@ -29,7 +29,7 @@ from workflow_do.engine.identity import Unit
 from workflow_do.engine.jobs import hash_of_input
 from workflow_do.engine.kin import Call, ChildFact, child_uid, content_of
 from workflow_do.engine.ledger import OF_ONE_TRY, of_status
-from workflow_do.engine.problem import Problem
+from workflow_do.engine.problem import Problem, find_reason
 from workflow_do.engine.sizes import stored_size
 from workflow_do.engine.timestamps import stamp
 from workflow_do.engine.verdict import Ended

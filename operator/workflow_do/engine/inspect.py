@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from workflow_do.api.names import MAX_MESSAGE_CHARS
-from workflow_do.api.reasons import Reason, find_reason
+from workflow_do.api.reasons import Reason
 from workflow_do.api.run import ItemStatus, OutputRef, StepState, StepStatus, UnitStatus
 from workflow_do.engine import calling, closing, inputs, limits, stored, waiting
 from workflow_do.engine import ledger as books
@@ -24,7 +24,7 @@ from workflow_do.engine.held import is_ours
 from workflow_do.engine.identity import Role
 from workflow_do.engine.late import late_jobs
 from workflow_do.engine.ledger import Ledger
-from workflow_do.engine.problem import Problem
+from workflow_do.engine.problem import Problem, find_reason
 from workflow_do.engine.stopping import newest_pod, stop
 from workflow_do.engine.timestamps import earliest
 from workflow_do.engine.verdict import (

@@ -15,14 +15,14 @@ from workflow_do.api import conditions as cond
 from workflow_do.api.base import Json
 from workflow_do.api.conditions import Condition, ConditionType
 from workflow_do.api.names import MAX_MESSAGE_CHARS
-from workflow_do.api.reasons import Reason, find_reason
+from workflow_do.api.reasons import Reason
 from workflow_do.api.run import DesiredState, RunStatus, StepState, StepStatus, UnitStatus
 from workflow_do.engine import saga
 from workflow_do.engine.definition import Definition
 from workflow_do.engine.facts import Pinning, Run, parse_time
 from workflow_do.engine.fanout import describe
 from workflow_do.engine.ledger import Ledger, opening
-from workflow_do.engine.problem import Problem
+from workflow_do.engine.problem import Problem, find_reason
 from workflow_do.engine.timestamps import describe_span, stamp
 
 Outputs = dict[str, Json] | None
