@@ -208,7 +208,7 @@ class Leader(Working):
         self.heard = dict.fromkeys(_WATCHED, len(server.log))
         self._places = self._admissions() if places else None
         self._runs = Reconciler(
-            observer=Observer(self.wire, self.store),  # type: ignore[arg-type]
+            observer=Observer(self.wire, self.store, lambda: server.now),  # type: ignore[arg-type]
             executor=Executor(self.wire, self.store),  # type: ignore[arg-type]
             writer=StatusWriter(self.wire, self.store),  # type: ignore[arg-type]
             recorder=Quiet(),  # type: ignore[arg-type]

@@ -62,7 +62,7 @@ class Process(Working):
         self.wire = FamilyWire(server, self.loop, self.store)
         self.heard = len(server.log)
         self._runs = Reconciler(
-            observer=Observer(self.wire, self.store),  # type: ignore[arg-type]
+            observer=Observer(self.wire, self.store, lambda: server.now),  # type: ignore[arg-type]
             executor=Executor(self.wire, self.store),  # type: ignore[arg-type]
             writer=StatusWriter(self.wire, self.store),  # type: ignore[arg-type]
             recorder=Quiet(),  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from workflow_do.api.reasons import Reason
 from workflow_do.api.run import LoneStatus, RunStatus, StepState, StepStatus, UnitStatus
 from workflow_do.engine.identity import Role, Unit
 from workflow_do.engine.ledger import Ledger
+from workflow_do.engine.memo import once
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.sizes import stored_size
 from workflow_do.engine.waitdef import ApprovalDef, WaitingDef
@@ -55,6 +56,7 @@ _KEYS_BYTES: Final = 320
 """The names of all fields of a record, its numbers and its punctuation."""
 _OF_STEPS: Final = ("items", "compensation", "approvals")
 """What is measured apart."""
+_NOT_BEGUN: Final = (StepState.PENDING, StepState.SKIPPED)
 _LONGEST_ESCAPE: Final = 6
 _CUT: Final = " …"
 
@@ -65,9 +67,10 @@ def room(ledger: Ledger, undoable: Container[str] = ()) -> int:
     Also for the undo of all that has begun (`undoable`: ids of steps): what was done must never be
     left for want of room. Texts do not count: they are cut to what is left.
     """
-    used = sum(_reserved(step, _most, undoable) for step in ledger.steps)
+    undos = sum([_for_undo(step) for step in ledger.steps if step.id in undoable])
+    used = undos + sum(map(_most_claimed, ledger.steps))
     if used + RECORD_BYTES + UNDO_BYTES > RECORDS_BYTES:
-        used = sum(_reserved(step, _lean, undoable) for step in ledger.steps)
+        used = undos + sum(map(_lean_claimed, ledger.steps))
     return RECORDS_BYTES - used
 
 
@@ -156,8 +159,8 @@ def _joined(step: LoneStatus, undo: LoneStatus | None) -> LoneStatus:
 
 
 def _fit_records(records: tuple[LoneStatus, ...]) -> tuple[LoneStatus, ...]:
-    records = tuple(record if _is_short(record) else _trim(record) for record in records)
-    texts = [size for record in records for size in _text_sizes(record)]
+    records = tuple([record if _is_short(record) else _trim(record) for record in records])
+    texts = [size for record in records if _has_texts(record) for size in _text_sizes(record)]
     if sum(map(_most, records)) + sum(texts) <= RECORDS_BYTES:
         return records
     spare = RECORDS_BYTES - sum(map(_lean, records))
@@ -169,11 +172,17 @@ def _fit_records(records: tuple[LoneStatus, ...]) -> tuple[LoneStatus, ...]:
     return records
 
 
+@once
 def _is_short(record: LoneStatus) -> bool:
     """Whether there is nothing in it that could be cut; so it is with nearly all."""
-    fields = record.__dict__
-    texts = fields["message"] is None and fields["logs_tail"] is None
-    return texts and not fields.get("items") and len(fields["image_id"] or "") <= _IMAGE_CHARS
+    return not _has_texts(record) and len(record.image_id or "") <= _IMAGE_CHARS
+
+
+@once
+def _has_texts(record: LoneStatus) -> bool:
+    """Whether it, or an item of it, may have any."""
+    items = isinstance(record, StepStatus) and bool(record.items)
+    return items or record.message is not None or record.logs_tail is not None
 
 
 def _trim(record: LoneStatus) -> LoneStatus:
@@ -230,28 +239,37 @@ def _may_exceed(text: str, limit: int) -> bool:
     return len(text) * _LONGEST_ESCAPE > limit
 
 
-def _reserved(
-    step: StepStatus, measure: Callable[[LoneStatus], int], undoable: Container[str]
-) -> int:
-    """What a step takes, and may still take: one that is on its way can grow, and what has begun
-    may have to be undone.
-    """
-    undone = step.compensation is not None
-    size = measure(step.model_copy(update={"compensation": None}) if undone else step)
-    if step.state is StepState.PENDING:
-        return size
-    if not step.state.terminal:
-        size = max(size, RECORD_BYTES + _items(step) + _votes(step))
-    if step.compensation is not None:
-        return size + measure(step.compensation)
-    if step.id not in undoable or step.state is StepState.SKIPPED:
-        return size
-    items = step.items
-    if items is None:
-        return size + (UNDO_BYTES if step.seq is not None or not step.state.terminal else 0)
-    return size + ITEM_UNDO_BYTES * sum(1 for item in items if item.compensation is None)
+@once
+def _most_claimed(step: StepStatus) -> int:
+    return _claimed(step, _most)
 
 
+@once
+def _lean_claimed(step: StepStatus) -> int:
+    return _claimed(step, _lean)
+
+
+def _claimed(step: StepStatus, measure: Callable[[LoneStatus], int]) -> int:
+    """What a step takes with its undo; one that is on its way can grow."""
+    undo = step.compensation
+    done = step.model_copy(update={"compensation": None}) if undo is not None else step
+    of_undo = measure(undo) if undo is not None else 0
+    if step.state is StepState.PENDING or step.state.terminal:
+        return measure(done) + of_undo
+    least = RECORD_BYTES + _items(step) + _votes(step)
+    return of_undo + (least if _most(done) <= least else max(measure(done), least))
+
+
+def _for_undo(step: StepStatus) -> int:
+    """What a step may still take: what has begun may have to be undone."""
+    if step.compensation is not None or step.state in _NOT_BEGUN:
+        return 0
+    if step.items is not None:
+        return ITEM_UNDO_BYTES * sum(1 for item in step.items if item.compensation is None)
+    return UNDO_BYTES if step.seq is not None or not step.state.terminal else 0
+
+
+@once
 def _most(record: LoneStatus) -> int:
     """A quick upper bound of the record without output and texts: all else is plain ASCII."""
     strings = sum(map(len, filter(None, _strings_of(type(record))(record.__dict__))))
@@ -276,6 +294,7 @@ def _is_string(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, str)
 
 
+@once
 def _lean(record: LoneStatus) -> int:
     """The record with its texts empty, without output, its image as a bare digest."""
     bare = _with_bare_image(record)

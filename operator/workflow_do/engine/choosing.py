@@ -153,7 +153,7 @@ class _Round:
     def _step(self, unit: UnitDef, record: StepStatus) -> None:
         if record.state not in WAITING and unit.items is None:
             return
-        if self._begun >= _MOST_AT_ONCE:
+        if self._begun >= _MOST_AT_ONCE or self._waits_for_room(record):
             return
         scope = self._scope(unit)
         if record.state is StepState.PENDING:
@@ -166,6 +166,13 @@ class _Round:
             self._items(unit, record, scope)
         else:
             self._begin(unit, record, scope, record.start_time)
+
+    def _waits_for_room(self, record: StepStatus) -> bool:
+        """Whether it is known already that the step cannot begin before others have ended: hundreds
+        would be rendered for nothing.
+        """
+        full = self._room is not None and self._room < budget.RECORD_BYTES
+        return full and record.state is StepState.PENDING and bool(self._live or self._effects)
 
     def _may_begin(self, unit: UnitDef, record: StepStatus, scope: Mapping[str, Json]) -> bool:
         """Whether it is not too late, and `when` says so; if not, the step ends here."""

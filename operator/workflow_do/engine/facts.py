@@ -17,7 +17,7 @@ writes them.
              ├─ log_outputs the end of the log of Pods (by uid) that succeeded and speak by it
              ├─ crowd       the limit on all Jobs, and which of the run's wait for it
              ├─ held        ConfigMaps with data of the run, by name; None: looked for, not there
-             └─ live        read from the API server just now, not from a watch
+             └─ live        read from the API server just now, not from a watch; asked: when last
 """
 
 from __future__ import annotations
@@ -223,6 +223,7 @@ class Observed:
     standing: Standing | None = None
     crowd: Crowd | None = None
     live: bool = False
+    asked: datetime | None = None
     inherited: bool = False
 
 
@@ -231,15 +232,18 @@ def spec_of(raw: Raw) -> Raw:
     return dict_in(raw, "spec")
 
 
-def parse_run(raw: Raw) -> Run | Problem:
-    """A WorkflowRun object as a Run; a Problem where its spec or status is not of our kind."""
-    meta = dict_in(raw, "metadata")
+def parse_run(raw: Raw, status: RunStatus | None = None) -> Run | Problem:
+    """A WorkflowRun object as a Run; a Problem where its spec or status is not of our kind.
+
+    `status` is its status where that is known already: what says the same is the same object then.
+    """
+    meta, parts = dict_in(raw, "metadata"), ("spec",) if status is not None else ("spec", "status")
     try:
         spec = RunSpec.model_validate(raw.get("spec"))
-        status = RunStatus.model_validate(raw.get("status") or {})
+        status = status or RunStatus.model_validate(raw.get("status") or {})
     except ValidationError as error:
         return Problem(Reason.RUN_INVALID, describe(error))
-    deep = next((part for part in ("spec", "status") if is_deep(raw.get(part), MAX_NESTING)), None)
+    deep = next((part for part in parts if is_deep(raw.get(part), MAX_NESTING)), None)
     if deep is not None:
         return Problem(Reason.RUN_INVALID, f"{deep}: nested more than {MAX_NESTING} deep")
     return Run(

@@ -6,11 +6,11 @@ crash between the two never leaves a stopped try whose cause is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from workflow_do.api.names import MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason
@@ -35,6 +35,7 @@ from workflow_do.engine.verdict import (
     Going,
     Stop,
     judge,
+    running,
 )
 
 
@@ -63,8 +64,7 @@ class Inspection:
         return self.needs_live or self.needs_guard or bool(more)
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(NamedTuple):
     """A unit that has started and not ended, with its newest Job and Pod; `since`: when it began,
     or the step that it is an item of.
     """
@@ -82,11 +82,9 @@ def inspect(
     """Judge every unit that has started and not ended."""
     found = Inspection(ledger)
     jobs = {j.uid: j for j in observed.jobs}
-    pods: dict[str, list[PodFact]] = {}
-    for pod in observed.pods:
-        pods.setdefault(pod.job_uid, []).append(pod)
-    for unit, record in ledger.units():
-        known = books.unit_of(definition, unit) if record.state is StepState.RUNNING else None
+    pods = _pods_by_job(observed.pods)
+    for unit, record in [row for row in ledger.units() if row[1].state is StepState.RUNNING]:
+        known = books.unit_of(definition, unit)
         if known is None:
             continue
         if known.waits is not None and isinstance(record, StepStatus | ItemStatus):
@@ -99,7 +97,8 @@ def inspect(
             it = Live(known, record, None, None, since)
             found = _look_at_child(observed, definition, it, found, now)
             continue
-        it = Live(known, record, jobs.get(uid), _pod_of(jobs.get(uid), pods.get(uid, [])), since)
+        job = jobs.get(uid)
+        it = Live(known, record, job, _pod_of(job, pods.get(uid, ())), since)
         found = _look(observed, definition, it, found, now)
     for late in late_jobs(observed, definition, found.ledger, now):
         effects = found.effects + stop(late.job, late.pod, stray=True)
@@ -108,11 +107,20 @@ def inspect(
     return found
 
 
-def _pod_of(job: JobFact | None, pods: list[PodFact]) -> PodFact | None:
+def _pods_by_job(pods: Iterable[PodFact]) -> dict[str, list[PodFact]]:
+    found: dict[str, list[PodFact]] = {}
+    for pod in pods:
+        found.setdefault(pod.job_uid, []).append(pod)
+    return found
+
+
+def _pod_of(job: JobFact | None, pods: Sequence[PodFact]) -> PodFact | None:
     """While the Job is there it adopts what is its own: what names no owner is not."""
     gone = job is None or job.deleting
-    mine = tuple(p for p in pods if gone or not p.orphan)
-    return newest_pod(mine[0].job_uid, mine) if mine else None
+    mine = [p for p in pods if gone or not p.orphan]
+    if len(mine) < 2:
+        return mine[0] if mine else None
+    return newest_pod(mine[0].job_uid, tuple(mine))
 
 
 def _look_at_wait(
@@ -201,13 +209,15 @@ def _look(
         asked = limits.stop_of(observed.run, definition, it.unit, it.since, now)
         if asked is not None and not _has_ended(it.pod):
             return _ask_to_stop(found, it.unit, asked, now)
-    verdict = judge(_attempt(observed, it, now))
+    if it.pod is not None and it.pod.container.state == "running":  # nearly all do, always
+        verdict = running(it.unit.action, it.pod, now)
+    else:
+        verdict = judge(_attempt(observed, it, now))
     if isinstance(verdict, Ended):
         return _end(observed, definition, it, found, verdict, now)
     if isinstance(verdict, Stop):
         return _ask_to_stop(found, it.unit, verdict, now)
-    limit = _limit(observed, definition, it)
-    return _wait(found, it, replace(verdict, look_at=earliest(verdict.look_at, limit)))
+    return _wait(found, it, verdict, _limit(observed, definition, it))
 
 
 def _has_ended(pod: PodFact | None) -> bool:
@@ -236,19 +246,19 @@ def _attempt(observed: Observed, it: Live, now: datetime) -> Attempt:
         shown=find_reason(it.record.reason),
         live=observed.live,
         now=now,
+        asked=observed.asked,
     )
 
 
-def _wait(found: Inspection, it: Live, verdict: Going) -> Inspection:
+def _wait(found: Inspection, it: Live, verdict: Going, limit: datetime | None = None) -> Inspection:
     """Still going: show what it waits for, and carry out a stop that is written down."""
+    look_at = earliest(found.look_at, verdict.look_at, limit)
+    if found.live and look_at is found.look_at and _says_nothing(it.record, verdict):
+        return found  # one of hundreds, of which there is nothing to say
     needs = {it.record.job_uid or ""} if verdict.needs_events else set()
     speaks = {it.pod.name: it.pod.uid} if verdict.needs_output and it.pod is not None else {}
     ledger = _show(found.ledger, it.unit, it.record, verdict)
     stops = stop(it.job, it.pod) if it.record.stop_reason else ()
-    look_at = earliest(found.look_at, verdict.look_at)
-    told = stops or needs or speaks or verdict.needs_live
-    if found.live and ledger is found.ledger and look_at == found.look_at and not told:
-        return found  # one of hundreds, of which there is nothing to say
     return replace(
         found,
         live=True,
@@ -259,6 +269,12 @@ def _wait(found: Inspection, it: Live, verdict: Going) -> Inspection:
         needs_events=found.needs_events | needs,
         needs_outputs={**found.needs_outputs, **speaks},
     )
+
+
+def _says_nothing(record: UnitStatus, verdict: Going) -> bool:
+    """Whether it simply runs on, and its record says so."""
+    needs = verdict.needs_live or verdict.needs_events or verdict.needs_output
+    return not needs and record.stop_reason is None and record.reason is verdict.reason is None
 
 
 def _show(ledger: Ledger, unit: UnitDef, record: UnitStatus, verdict: Going) -> Ledger:

@@ -33,10 +33,10 @@ def late_jobs(
     observed: Observed, definition: Definition, ledger: Ledger, now: datetime
 ) -> Iterator[Late]:
     """The late Jobs that may still act. The ledger has taken in every Job that it could."""
-    newest = books.newest_jobs(ledger)
-    for job in observed.jobs:
-        # Whose a Job is takes a hash to tell: of nearly all of them it need not be told.
-        unit = books.identified(observed.run, job) if job.uid not in newest else None
+    newest = ledger.newest_jobs()
+    # Whose a Job is takes a hash to tell: of nearly all of them it need not be told.
+    for job in [job for job in observed.jobs if job.uid not in newest]:
+        unit = books.identified(observed.run, job)
         known = books.unit_of(definition, unit) if unit is not None else None
         record = ledger.find(unit) if unit is not None else None
         if known is None or record is None:

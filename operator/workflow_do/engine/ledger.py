@@ -30,11 +30,10 @@ from workflow_do.api.run import (
     StepStatus,
     UnitStatus,
 )
-from workflow_do.api.unit import BAD
+from workflow_do.api.unit import BAD, LIVE
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.facts import JobFact, Run
 from workflow_do.engine.identity import Role, Unit, job_name
-from workflow_do.engine.kin import child_uid
 from workflow_do.engine.timestamps import stamp
 
 OF_ONE_TRY: Final = (
@@ -49,7 +48,6 @@ OF_ONE_TRY: Final = (
     "taken_over",
 )
 _NEVER_CONTINUED: Final = frozenset({Reason.CANCELLED.value, Reason.RUN_DEADLINE_EXCEEDED.value})
-_MAY_HAVE_UNDONE: Final = frozenset(set(StepState) - {StepState.PENDING, StepState.NOT_STARTED})
 _TROUBLED: Final = BAD | {StepState.RETRYING}
 _ROLES: Final = frozenset(role.value for role in Role)
 
@@ -73,10 +71,18 @@ class Ledger:
     places: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     _units: tuple[tuple[Unit, UnitStatus], ...] | None = _told_once()
     _failure: tuple[StepStatus | None] | None = _told_once()
+    _jobs: frozenset[str] | None = _told_once()
 
     def __post_init__(self) -> None:
         if len(self.places) != len(self.steps):
             object.__setattr__(self, "places", {s.id: at for at, s in enumerate(self.steps)})
+
+    def newest_jobs(self) -> frozenset[str]:
+        """The uids of the Jobs that the records are of: each unit's newest."""
+        if self._jobs is None:
+            uids = [record.job_uid for _, record in self.units()]
+            object.__setattr__(self, "_jobs", frozenset(filter(None, uids)))
+        return self._jobs or frozenset()
 
     def units(self) -> tuple[tuple[Unit, UnitStatus], ...]:
         """Every unit that has a record, in order; of a step with items those and not the step."""
@@ -171,7 +177,7 @@ class Ledger:
 
     def next_step(self) -> StepStatus | None:
         """The first step that has not ended."""
-        return next((s for s in self.steps if not s.state.terminal), None)
+        return next((s for s in self.steps if s.state in LIVE), None)
 
     def _done(self, unit: Unit) -> StepStatus | ItemStatus | None:
         step = self.step(unit.step)
@@ -242,77 +248,6 @@ def _known_to(record: UnitStatus, changes: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in changes.items() if k in type(record).model_fields}
 
 
-def opening(definition: Definition, original: Run | None, alike: frozenset[str]) -> Ledger:
-    """The ledger of a run that has not begun: every step Pending, in order.
-
-    In a retry, a step that succeeded in the original run keeps its output and the hash of its
-    input: it is taken over when its turn comes, if it would get the same input again.
-    """
-    before = {s.id: s for s in original.status.steps} if original is not None else {}
-    return Ledger(
-        tuple(
-            _opened(s, before.get(s.unit.step), s.unit.step in alike, original)
-            for s in definition.steps
-        )
-    )
-
-
-def _opened(
-    unit: UnitDef, before: StepStatus | None, alike: bool, original: Run | None
-) -> StepStatus:
-    """Pending. The epoch never falls; the hash of an input stands for one that succeeded."""
-    fresh = StepStatus(
-        id=unit.unit.step,
-        action=unit.action.name or None,
-        workflow=unit.child.name if unit.child is not None else None,
-        on_error="Continue" if unit.lenient else None,
-    )
-    if before is None or original is None:
-        return fresh
-    if before.workflow != fresh.workflow:
-        return fresh.model_copy(update={"epoch": before.epoch})
-    items = before.items
-    if items is not None and unit.items is not None:
-        units = (unit.of_item(at).unit for at in range(len(items)))
-        rows = zip(units, items, strict=True)
-        kept_items = tuple(ItemStatus(**_kept(one, item, alike, original)) for one, item in rows)
-        return fresh.model_copy(update={"items": kept_items})
-    return fresh.model_copy(update=_kept(unit.unit, before, alike, original))
-
-
-def _kept(
-    unit: Unit, before: StepStatus | ItemStatus, alike: bool, original: Run
-) -> dict[str, Any]:
-    """What the record of a unit in the run before says of its next one.
-
-    What was undone, or may have been, runs again as another piece of work.
-    """
-    undo = before.compensation
-    if undo is not None and undo.state in _MAY_HAVE_UNDONE:
-        return {"epoch": (before.epoch or 0) + 1}
-    not_run = (StepState.PENDING, StepState.SKIPPED)
-    waits = before.state in not_run and before.input_hash is not None
-    if before.state is not StepState.SUCCEEDED and not waits:
-        return {"epoch": before.epoch, **_child_before(unit, before, original)}
-    kept: dict[str, Any] = {"input_hash": before.input_hash, "epoch": before.epoch}
-    if alike and (before.state is StepState.SUCCEEDED or before.taken_over):
-        given = {"output": before.output, "output_ref": before.output_ref}
-        kept |= {**given, "taken_over": True}
-    return kept
-
-
-def _child_before(unit: Unit, before: StepStatus | ItemStatus, original: Run) -> dict[str, Any]:
-    """The child run that did something and did not succeed: the next one is a retry of it. So it is
-    where this one was to be a retry of it, and never came to that.
-    """
-    own = child_uid(original.name, original.uid, unit, before)
-    nothing_done = own is not None and before.state is StepState.NOT_STARTED
-    if before.run_uid is None or before.state is StepState.SUCCEEDED or nothing_done:
-        return {}
-    name = before.run_name or job_name(original.name, original.uid, unit, before.tries)
-    return {"run_uid": before.run_uid, "run_name": name}
-
-
 def of_status(status: RunStatus) -> Ledger:
     """The ledger as last written."""
     named = (step for step in status.steps if step.id == status.current_step)
@@ -322,12 +257,13 @@ def of_status(status: RunStatus) -> Ledger:
 
 def fold(ledger: Ledger, run: Run, definition: Definition, jobs: tuple[JobFact, ...]) -> Ledger:
     """The ledger with every Job of the run that it does not know yet, oldest first."""
-    news = [job for job in jobs if job.try_ > _tries(ledger, job)]
+    known = ledger.newest_jobs()
+    news = [job for job in jobs if job.uid not in known and job.try_ > _tries(ledger, job)]
     for job in sorted(news, key=lambda j: (j.seq, j.try_, j.name)):
         unit = identified(run, job)
-        known = unit_of(definition, unit) if unit is not None else None
-        if known is not None and _is_news(ledger, known, job):
-            ledger = ledger.update(known, **started(job, ledger.find(known.unit)))
+        of_unit = unit_of(definition, unit) if unit is not None else None
+        if of_unit is not None and _is_news(ledger, of_unit, job):
+            ledger = ledger.update(of_unit, **started(job, ledger.find(of_unit.unit)))
     return ledger
 
 
@@ -345,23 +281,18 @@ def identified(run: Run, job: JobFact) -> Unit | None:
     return unit if job.name == job_name(run.name, run.uid, unit, job.try_) else None
 
 
-def newest_jobs(ledger: Ledger) -> frozenset[str]:
-    """The uids of the Jobs that the records are of: each unit's newest."""
-    return frozenset(record.job_uid for _, record in ledger.units() if record.job_uid)
-
-
 def unit_of(definition: Definition, unit: Unit) -> UnitDef | None:
     """What a unit runs; None where the definition has no such unit."""
     match unit.role:
-        case Role.ON_FAILURE:
-            return definition.handler
-        case Role.FINALLY:
-            return next((f for f in definition.finals if f.unit == unit), None)
         case Role.DO:
             step = definition.step(unit.step)
             if step is None or (step.items is None) != (unit.item is None):
                 return None
             return step if unit.item is None else step.of_item(unit.item)
+        case Role.ON_FAILURE:
+            return definition.handler
+        case Role.FINALLY:
+            return next((f for f in definition.finals if f.unit == unit), None)
         case Role.UNDO:
             undo = definition.undos.get(unit.step)
             return undo if undo is None or unit.item is None else undo.of_item(unit.item)

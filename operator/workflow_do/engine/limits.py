@@ -35,8 +35,10 @@ def stops_what_is_live(run: Run) -> bool:
 def run_limit(run: Run, definition: Definition) -> datetime | None:
     """When the run's deadline passes; None without one, and while the run is paused."""
     seconds = definition.spec.active_deadline_seconds
+    if seconds is None or run.status.paused_since is not None or paused(run):
+        return None
     started = parse_time(run.status.start_time)
-    if seconds is None or started is None or run.status.paused_since is not None or paused(run):
+    if started is None:
         return None
     return started + timedelta(seconds=seconds + (run.status.paused_seconds or 0))
 
@@ -45,7 +47,7 @@ def step_limit(unit: UnitDef, since: str | None) -> datetime | None:
     """When the deadline of a step that began at `since` passes, over all tries and items; None
     without one.
     """
-    started = parse_time(since)
+    started = parse_time(since) if unit.deadline is not None else None
     if unit.deadline is None or started is None:
         return None
     return started + timedelta(seconds=unit.deadline)
@@ -53,7 +55,7 @@ def step_limit(unit: UnitDef, since: str | None) -> datetime | None:
 
 def limit_of(run: Run, definition: Definition, unit: UnitDef, since: str | None) -> datetime | None:
     """When a deadline of the step or of the run passes; a handler has none."""
-    if unit.unit.role is not Role.DO:
+    if unit.unit.role is not Role.DO or not _limited(definition, unit):
         return None
     return earliest(step_limit(unit, since), run_limit(run, definition))
 
@@ -82,7 +84,7 @@ def too_late(
     run: Run, definition: Definition, unit: UnitDef, since: str | None, now: datetime
 ) -> Stop | None:
     """Whether a deadline of the run or of the step has passed; undo and handler have none."""
-    if unit.unit.role is not Role.DO:
+    if unit.unit.role is not Role.DO or not _limited(definition, unit):
         return None
     limit = run_limit(run, definition)
     if limit is not None and now >= limit:
@@ -91,6 +93,11 @@ def too_late(
     if limit is not None and now >= limit:
         return Stop(Reason.STEP_DEADLINE_EXCEEDED, f"the step took longer than {unit.deadline} s")
     return None
+
+
+def _limited(definition: Definition, unit: UnitDef) -> bool:
+    """Whether there is any deadline; most have none, and hundreds are asked about."""
+    return unit.deadline is not None or definition.spec.active_deadline_seconds is not None
 
 
 def run_deadline_message(definition: Definition) -> str:

@@ -25,9 +25,9 @@ _TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]+|[\]}]+')
 
 def shallow(content: bytes) -> bytes:
     """The same JSON, without what lies too deep; anything else than JSON as it is."""
-    if content.count(b"{") + content.count(b"[") <= DEPTH or _fits(content):
-        return content
-    return _cut(content)
+    # An empty object ends its branch: of the many of managedFields no two can lie in each other.
+    open_ = content.count(b"{") - content.count(b"{}") + content.count(b"[")
+    return content if open_ < DEPTH or _fits(content) else _cut(content)
 
 
 def _fits(content: bytes) -> bool:

@@ -21,7 +21,8 @@ from workflow_do.engine import saga
 from workflow_do.engine.definition import Definition
 from workflow_do.engine.facts import Pinning, Run, parse_time
 from workflow_do.engine.fanout import describe
-from workflow_do.engine.ledger import Ledger, opening
+from workflow_do.engine.ledger import Ledger
+from workflow_do.engine.opening import opening
 from workflow_do.engine.problem import Problem, find_reason
 from workflow_do.engine.timestamps import describe_span, stamp
 

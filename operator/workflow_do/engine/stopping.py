@@ -35,7 +35,7 @@ def newest_pod(job_uid: str, pods: tuple[PodFact, ...]) -> PodFact | None:
 def strays(observed: Observed) -> tuple[Effect, ...]:
     """Effects that stop the Jobs which turned up for a run after it had ended."""
     ledger = books.of_status(observed.run.status)
-    known = books.newest_jobs(ledger)
+    known = ledger.newest_jobs()
     return tuple(
         effect
         for job in observed.jobs

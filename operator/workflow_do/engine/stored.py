@@ -31,6 +31,7 @@ from workflow_do.engine.facts import Observed, Refusal, Run
 from workflow_do.engine.held import Held, Place
 from workflow_do.engine.identity import Role
 from workflow_do.engine.ledger import Ledger, of_status
+from workflow_do.engine.memo import once
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.sizes import stored_size
 from workflow_do.engine.waitdef import ApprovalDef, WaitDef
@@ -121,7 +122,7 @@ def wanted(observed: Observed, definition: Definition) -> frozenset[str]:
 
 def fill(status: RunStatus, held: Mapping[str, Held | None]) -> RunStatus:
     """The status with the outputs in it that are at hand and what they should be."""
-    return _each(status, lambda record: _filled(record, held))
+    return _each(status, lambda record: _filled(record, held)) if held else status
 
 
 def strip(status: RunStatus) -> RunStatus:
@@ -342,6 +343,7 @@ def _stripped(record: U) -> U:
     return record.model_copy(update={"output": None})
 
 
+@once
 def _size_in_status(record: UnitStatus) -> int:
     if record.output_ref is not None:
         return _REF_BYTES

@@ -22,7 +22,11 @@ def stamp_after(time: datetime) -> str:
 
 def earliest(*times: datetime | None) -> datetime | None:
     """The first of those that there are; None where there is none."""
-    return min((time for time in times if time is not None), default=None)
+    first = None
+    for time in times:
+        if time is not None and (first is None or time < first):
+            first = time
+    return first
 
 
 def describe_span(span: timedelta) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from workflow_do.api.action import OutputSource
 from workflow_do.api.reasons import Reason
@@ -28,6 +28,8 @@ from workflow_do.engine.timestamps import earliest
 
 _POD_GRACE: Final = timedelta(seconds=2)
 """How long a Job may be without a Pod before anybody asks why."""
+_ASKED_AGAIN: Final = timedelta(seconds=5)
+"""How often the API server is asked for a Pod that is not there."""
 OUTPUT_PAUSE: Final = timedelta(seconds=5)
 """How long a log may still be on its way to the disk after the end of its container; and how often
 what is out of reach is tried again."""
@@ -42,10 +44,10 @@ _NO__POD_MADE: Final = frozenset(
 """Stops of Jobs that had no Pod when it was decided to stop them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A try to be judged. `stop` is why it is being stopped, where that was decided before,
-    `shown` the reason that its record shows, `log` where its output is looked for, once read.
+    `shown` the reason that its record shows, `log` where its output is looked for, once read,
+    `asked` when the API server was last asked for its Job and its Pod.
     """
 
     action: ActionDef
@@ -58,10 +60,10 @@ class Attempt:
     shown: Reason | None
     live: bool
     now: datetime
+    asked: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Going:
+class Going(NamedTuple):
     """No verdict yet. `reason` is worth showing; at `look_at` something changes by itself."""
 
     reason: Reason | None = None
@@ -101,26 +103,26 @@ def judge(a: Attempt) -> Verdict:
         return _without_pod(a)
     state = a.pod.container.state
     if state == "running":
-        return _running(a, a.pod)
+        return running(a.action, a.pod, a.now)
     if state == "terminated":
         return _terminated(a, a.pod)
     return _not_begun(a, a.pod)
 
 
-def _running(a: Attempt, pod: PodFact) -> Verdict:
+def running(action: ActionDef, pod: PodFact, now: datetime) -> Verdict:
     """It may still act, until its node is gone, or the clock says that the kubelet has ended it."""
     if nodes.given_up(pod):
         return _node_gone()
-    limit = nodes.surely_over(a.action, pod)
-    if limit is not None and a.now >= limit:
+    limit = nodes.surely_over(action, pod)
+    if limit is not None and now >= limit:
         return Ended(
             StepState.UNKNOWN,
             Reason.NODE_LOST,
             "the node has not reported the end of the container",
-            finished=a.now,
+            finished=now,
         )
     lost = nodes.lost_at(pod)
-    if lost is not None and a.now >= lost:
+    if lost is not None and now >= lost:
         return Going(Reason.NODE_LOST, nodes.NO_ANSWER, look_at=limit)
     return Going(look_at=earliest(limit, lost))
 
@@ -363,9 +365,11 @@ def _no_pod_yet(a: Attempt, job: JobFact) -> Verdict:
         return Going(a.stop)
     if a.now < a.job_created + _POD_GRACE:
         return Going(look_at=a.job_created + _POD_GRACE)
-    if not a.live:
+    if not a.live and not _asked_lately(a, deadline):
         return Going(needs_live=True)
-    look = min(deadline, a.now + timedelta(seconds=5))
+    if not a.live and a.asked is not None:
+        return Going(a.shown, look_at=min(deadline, a.asked + _ASKED_AGAIN))
+    look = min(deadline, a.now + _ASKED_AGAIN)
     if not job.attended and a.now < deadline:
         return Going(look_at=look)
     if a.events is None:
@@ -374,6 +378,13 @@ def _no_pod_yet(a: Attempt, job: JobFact) -> Verdict:
     if reason is Reason.ADMISSION_DENIED or a.now >= deadline:
         return Stop(reason, message)
     return Going(reason if message else None, message, look_at=look)
+
+
+def _asked_lately(a: Attempt, deadline: datetime) -> bool:
+    """Whether the API server was asked when the Pod was due: each event of the run comes by."""
+    if a.asked is None or a.asked < a.job_created + _POD_GRACE:
+        return False
+    return a.now < min(deadline, a.asked + _ASKED_AGAIN)
 
 
 def _refusal(events: tuple[str, ...]) -> tuple[Reason, str]:

@@ -11,23 +11,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 from workflow_do.api import names
 from workflow_do.api.reasons import Reason
-from workflow_do.api.run import StepState
 from workflow_do.engine.definition import Definition, parse_revision
-from workflow_do.engine.facts import Observed, Pinning, Run, has_begun, parse_run
+from workflow_do.engine.facts import Observed, Pinning, Run, parse_run
 from workflow_do.engine.kin import parse_outputs
-from workflow_do.engine.ledger import of_status
 from workflow_do.engine.outputs import LogEnd
 from workflow_do.engine.pinning import pin, pin_named, pin_retry
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.vouching import AWAITED, vouch
-from workflow_do.runtime import logs
+from workflow_do.runtime import clock, logs
 from workflow_do.runtime.api import (
     ACTIONS,
     APPROVALS,
@@ -61,9 +60,10 @@ _DEFINITIONS: Final = 256
 class Observer:
     """Looks at runs; remembers parsed revisions, which never change."""
 
-    def __init__(self, api: Api, store: Store) -> None:
+    def __init__(self, api: Api, store: Store, now: Callable[[], datetime] = clock.now) -> None:
         self._api = api
         self._store = store
+        self._now = now
         self._parsed: OrderedDict[Hashable, Definition] = OrderedDict()
         self._pinned: OrderedDict[Hashable, Definition] = OrderedDict()
         self._held = HeldData(api)
@@ -91,6 +91,7 @@ class Observer:
             approvals=tuple(v.fact for v in record.approvals.values()),
             children=self._store.families.children(key.namespace, key.uid),
             live=live,
+            asked=record.asked,
             inherited=run.started_uid == run.uid and not record.vouched,
         )
 
@@ -197,11 +198,7 @@ class Observer:
         record = self._store.record(key.uid)
         if record is None or (record.run is None and not record.strays):
             return record, True
-        if (
-            isinstance(record.run, Run)
-            and not has_begun(raw)
-            and not _has_begun(record, record.run)
-        ):
+        if record.is_new:
             record.looked = True
             return record, True
         version = record.version
@@ -212,6 +209,7 @@ class Observer:
         if record.run is None:  # completed: nothing of it is kept, so look at a passing copy
             record = Record(key, version_of(raw), parse_run(raw))
             version = record.version
+        record.asked = self._now()
         self._store.see_children(record, jobs, pods)
         if record.may_have_children:
             self._store.see_family(key, await self._api.list_all(RUNS, key.namespace, labels=mine))
@@ -227,12 +225,13 @@ class Observer:
         if record.definition is None:
             found = await self._revision(run.namespace, run.status.revision_name)
             if isinstance(found, Problem):
-                return found if _has_begun(record, run) else await self._pin_anew(run, found)
+                return found if record.has_begun else await self._pin_anew(run, found)
             record.definition = found
         return record.definition
 
     async def _pin_anew(self, run: Run, lost: Problem) -> Definition | Pinning | Problem:
         """A revision that went between being chosen and being written down is made anew."""
+        self._pinned.clear()  # what was remembered is not stored any more
         found = await self._to_be_pinned(run)
         if isinstance(found, Problem):
             return lost
@@ -276,8 +275,8 @@ class Observer:
         every = (workflow, *actions.values(), *workflows.values())
         versions = tuple(map(_version, every))
         known = self._pinned.get(versions)
-        if known is not None and await self._are_there(run.namespace, known):
-            return Pinning(known, None)
+        if known is not None and await self._are_there(run.namespace, known.children):
+            return Pinning(known, None)  # its own is read once that is written down
         revisions = await self._revisions_of(run, workflows)
         pinned = pin(run, workflow, actions, revisions, workflows)
         if isinstance(pinned, Pinning):
@@ -287,9 +286,9 @@ class Observer:
     async def _find(self, namespace: str, resource: Resource, name: str) -> dict[str, Any] | None:
         return await self._api.find(resource, namespace, name)
 
-    async def _are_there(self, namespace: str, known: Definition) -> bool:
-        """Whether a revision and all that it names are stored."""
-        wanted = {known.revision_name, *known.children.values()}
+    async def _are_there(self, namespace: str, children: Mapping[str, str]) -> bool:
+        """Whether the revisions that a revision names are stored."""
+        wanted = set(children.values())
         found = await asyncio.gather(*(self._find_revision(namespace, name) for name in wanted))
         return all(found)
 
@@ -377,11 +376,6 @@ def _version(raw: Mapping[str, Any]) -> tuple[str, int]:
 def _tells(event: dict[str, Any]) -> bool:
     """Whether an Event of a Job is about its Pod: it could not be made, or it was."""
     return event.get("type") == "Warning" or event.get("reason") == "SuccessfulCreate"
-
-
-def _has_begun(record: Record, run: Run) -> bool:
-    states = {unit.state for _, unit in of_status(run.status).units()}
-    return bool(record.jobs) or not states <= {StepState.PENDING}
 
 
 def _message(event: dict[str, Any]) -> str:

@@ -35,6 +35,9 @@ Key = RunKey | DefinitionKey
 
 _SHORTEST_WAIT: Final = 0.1
 """Seconds; a time to look at that has passed already must not become a loop without a pause."""
+_CROWD_SECONDS: Final = 0.3
+"""A Job and its Pod bring a dozen events, and most of them let nothing go on: those wait for each
+other so long."""
 
 
 class Operator:
@@ -47,6 +50,7 @@ class Operator:
         self._store = Store(
             history=self._history_changed,
             ended=self._metrics.container_ended,
+            urgent=self._enqueue,
             kin=self._enqueue,
         )
         self._catalogue = Catalogue()
@@ -65,7 +69,7 @@ class Operator:
         self._turns = self._limited_to(settings.max_live_jobs) if settings.max_live_jobs else None
         self._metrics.watch_jobs(self._store.live.__len__, self._waiting_jobs)
         self._runs = Reconciler(
-            observer=Observer(api, self._store),
+            observer=Observer(api, self._store, api.clock.now),
             executor=Executor(api, self._store, self._metrics),
             writer=StatusWriter(api, self._store),
             recorder=self._recorder,
@@ -134,11 +138,11 @@ class Operator:
 
     def job_seen(self, raw: Raw) -> None:
         """A Job was listed, made or changed."""
-        self._enqueue(self._store.see_job(raw))
+        self._enqueue_soon(self._store.see_job(raw))
 
     def pod_seen(self, raw: Raw) -> None:
         """A Pod was listed, made or changed."""
-        self._enqueue(self._store.see_pod(raw))
+        self._enqueue_soon(self._store.see_pod(raw))
 
     def child_gone(self, raw: Raw) -> None:
         """A Job or Pod was deleted."""
@@ -203,6 +207,10 @@ class Operator:
     def _enqueue(self, key: RunKey | None) -> None:
         if key is not None:
             self.queue.add(key)
+
+    def _enqueue_soon(self, key: RunKey | None) -> None:
+        if key is not None:
+            self.queue.add_within(key, _CROWD_SECONDS)
 
     def _look_at(self, key: RunKey, time: datetime) -> None:
         seconds = (time - self._api.clock.now()).total_seconds()

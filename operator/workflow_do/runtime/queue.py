@@ -78,6 +78,7 @@ class WorkQueue(Generic[K]):
         self._busy: dict[K, float] = {}
         self._again: set[K] = set()
         self._due: dict[K, float] = {}
+        self._soon: dict[K, float] = {}
         self._timers: list[tuple[float, int, K]] = []
         self._serial = itertools.count()
         self._failures: dict[K, int] = {}
@@ -92,19 +93,33 @@ class WorkQueue(Generic[K]):
             self._ready.put(key)
             self._work_to_do.release()
 
+    def add_within(self, key: K, seconds: float) -> None:
+        """Work on the key no later than that: for news that come in crowds and can wait for each
+        other. Whoever takes up the key before, takes them all.
+        """
+        if key in self._soon or key in self._ready or key in self._again:
+            return
+        self._soon[key] = due = self._clock() + seconds
+        self._remind(due, key)
+
     def add_after(self, key: K, seconds: float) -> None:
         """Work on the key after that time; of several such wishes the earliest counts."""
         due = self._clock() + max(0.0, seconds)
         if key in self._due and self._due[key] <= due:
             return
         self._due[key] = due
+        self._remind(due, key)
+
+    def _remind(self, due: float, key: K) -> None:
         heapq.heappush(self._timers, (due, next(self._serial), key))
-        self._sooner.set()
+        if self._timers[0][0] == due:
+            self._sooner.set()
 
     def forget(self, key: K) -> None:
         """Drop what is planned for the key; work that has begun goes on to its end."""
         self._again.discard(key)
         self._due.pop(key, None)
+        self._soon.pop(key, None)
         self._failures.pop(key, None)
 
     async def run(self) -> None:
@@ -126,13 +141,15 @@ class WorkQueue(Generic[K]):
         now = self._clock()
         while self._timers:
             due, _, key = self._timers[0]
-            if self._due.get(key) != due:
-                heapq.heappop(self._timers)  # forgotten, or overtaken by an earlier wish
+            if due not in (self._due.get(key), self._soon.get(key)):
+                heapq.heappop(self._timers)  # forgotten, overtaken by an earlier wish, or met
                 continue
             if due > now:
                 return due - now
             heapq.heappop(self._timers)
-            del self._due[key]
+            for wishes in (self._due, self._soon):
+                if wishes.get(key) == due:
+                    del wishes[key]
             self.add(key)
         return None
 
@@ -141,6 +158,7 @@ class WorkQueue(Generic[K]):
         await self._work_to_do.acquire()
         key = self._ready.take()
         self._busy[key] = self._clock()
+        self._soon.pop(key, None)
         try:
             await self._attempt(key)
         finally:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from workflow_do.api.run import RunStatus
+from workflow_do.api.run import RunStatus, StepState
 from workflow_do.engine.approvals import awaits_approval
 from workflow_do.engine.definition import Definition
 from workflow_do.engine.facts import ApprovalFact, JobFact, PodFact, Run
+from workflow_do.engine.ledger import of_status
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.retention import EndedRun
 
@@ -42,12 +44,12 @@ class Record:
     """A run as last seen. `run` is None once it is completed, a Problem if it cannot be read.
 
     `looked` is False until the API server itself was asked about the run, and again whenever
-    there is doubt. `vouched` is False until whatever another process may have started in the run
-    is accounted for, and again after a Job was asked for without an answer, or after another
-    process has written its status (`foreign`: the version of the newest such). `writes` is the
-    status that is on its way there. `strays` are Jobs
-    (uids) that turned up for a completed run and are not its own, `attended` those of them that
-    somebody is seeing to. `revisions` are those that it names,
+    there is doubt; `asked`: when it last was. `vouched` is False until whatever another process
+    may have started in the run is accounted for, and again after a Job was asked for without an
+    answer, or after another process has written its status (`foreign`: the version of the newest
+    such). `writes` is the status that is on its way there. `strays` are Jobs (uids) that turned up
+    for a completed run and are not its own, `attended` those of them that somebody is seeing to.
+    `revisions` are those that it names,
     `retry_of` is the uid of the run that it takes steps from; `ended` tells of a completed run what
     its upkeep needs.
     """
@@ -60,6 +62,7 @@ class Record:
     retry_of: str = ""
     ended: EndedRun | None = None
     looked: bool = False
+    asked: datetime | None = None
     vouched: bool = False
     foreign: int = 0
     writes: RunStatus | None = None
@@ -75,6 +78,24 @@ class Record:
     def awaits_approval(self) -> bool:
         """Whether a step of the run, as last written, waits for people to decide."""
         return isinstance(self.run, Run) and awaits_approval(self.run.status)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a unit of the run has begun, by its Jobs or by what is on record."""
+        status = self.run.status if isinstance(self.run, Run) else RunStatus()
+        begun = any(unit.state is not StepState.PENDING for _, unit in of_status(status).units())
+        return begun or bool(self.jobs)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody can have made a Job of the run: it is marked before the first."""
+        run = self.run
+        return isinstance(run, Run) and run.started_uid != run.uid and not self.has_begun
+
+    def is_foreign(self, run: Run | Problem) -> bool:
+        """Whether the status is neither what was known nor what this process writes."""
+        known = self.run.status if isinstance(self.run, Run) else None
+        return isinstance(run, Run) and run.status not in (known, self.writes)
 
     @property
     def may_have_children(self) -> bool:

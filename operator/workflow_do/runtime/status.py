@@ -13,7 +13,7 @@ from typing import Any
 from workflow_do.api.base import dump
 from workflow_do.api.run import RunStatus
 from workflow_do.engine.facts import Run, has_begun
-from workflow_do.engine.patches import status_patch
+from workflow_do.engine.patches import Change
 from workflow_do.runtime.api import RUNS, Api, Conflict, NotFound, Refused
 from workflow_do.runtime.store import RunKey, Store, key_of
 
@@ -42,8 +42,8 @@ class StatusWriter:
         """
         if new == run.status:
             return Written.SAME  # also where nothing was ever written, and there is nothing to say
-        old = {} if run.status == RunStatus() else dump(run.status)
-        operations = status_patch(old, dump(new))
+        change = Change.between(run.status, new)
+        operations = change.patch()
         if not operations:
             return Written.SAME
         self._store.writes(key, new)
@@ -59,7 +59,7 @@ class StatusWriter:
         except Exception:  # it may be there all the same, and turn up
             self._store.doubt(key)
             raise
-        self._store.see_run(raw)
+        self._store.see_run(raw, new if change.gave(raw.get("status")) else None)
         self._store.writes(key, None)
         return Written.DONE
 

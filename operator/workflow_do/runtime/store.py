@@ -25,7 +25,8 @@ from workflow_do.engine.facts import (
     parse_run,
     parse_status,
 )
-from workflow_do.engine.ledger import newest_jobs, of_status
+from workflow_do.engine.ledger import of_status
+from workflow_do.engine.live import is_over, is_stopped
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.report import completed
 from workflow_do.engine.retention import ended_run, named_revisions
@@ -56,7 +57,8 @@ class Store:
 
     `history` is called with the namespace and the name of a Workflow of which a run has ended,
     has changed after its end, or is gone, `ended` with a run of which a container has ended, `kin`
-    with a run whose child, or parent, has changed in a way that matters to it.
+    with a run whose child, or parent, has changed in a way that matters to it, `urgent` with one
+    that may go on now.
     `pruning` holds the revisions (namespace, name) that are
     being deleted, `live` counts the live Jobs.
     """
@@ -66,7 +68,9 @@ class Store:
         history: Callable[[str, str], None] | None = None,
         ended: Callable[[RunKey], None] | None = None,
         kin: Callable[[RunKey], None] | None = None,
+        urgent: Callable[[RunKey], None] | None = None,
     ) -> None:
+        self._urgent = urgent or (lambda _run: None)
         self._kin = kin or (lambda _run: None)
         self.families = Families()
         self._history = history or (lambda _namespace, _workflow: None)
@@ -94,19 +98,21 @@ class Store:
         """The runs of one Workflow."""
         return tuple(self._workflows.get((namespace, workflow), {}).values())
 
-    def see_run(self, raw: Raw) -> RunKey | None:
-        """A run as stored at the API server."""
+    def see_run(self, raw: Raw, status: RunStatus | None = None) -> RunKey | None:
+        """A run as stored at the API server; `status`: its status, where that is known already."""
         key = key_of(raw)
         record = self._records.get(key.uid)
         version = version_of(raw)
         if key.uid in self._gone or (record is not None and version <= record.version):
             return None
-        run = parse_run(raw)
+        run = parse_run(raw, status)
         if record is None:
             record = self._enter(key, raw)
-        if _is_foreign(record, run):
+        if record.is_foreign(run):
             record.vouched, record.foreign = False, version
+        first = record.version == 0
         record.version, record.run = version, run
+        record.looked = record.is_new if first else record.looked
         record.revisions = frozenset(map(sys.intern, named_revisions(raw)))
         over = self._settle(record, raw)
         self._tell_kin(record, raw)
@@ -134,9 +140,12 @@ class Store:
         uid, fact = _uid(raw), parse_job(raw)
         if record.run is None:
             return self._see_stray(record, fact)
+        old = record.jobs.get(uid)
         if not _put(record.jobs, uid, raw, fact):
             return None
         self.live.see_job(record.key.uid, uid, fact)
+        if is_stopped(old.fact if old is not None else None, fact):
+            self._urgent(record.key)
         return record.key
 
     def see_pod(self, raw: Raw) -> RunKey | None:
@@ -151,6 +160,8 @@ class Store:
         self.live.see_pod(record.key.uid, fact)
         if fact.ended and (old is None or not old.fact.ended):
             self._ended(record.key)
+        if is_over(old.fact if old is not None else None, fact):
+            self._urgent(record.key)
         return record.key
 
     def see_approval(self, raw: Raw) -> RunKey | None:
@@ -304,7 +315,7 @@ class Store:
         if status is None:
             record.ended = None
             return False
-        record.job_uids = newest_jobs(of_status(status))
+        record.job_uids = of_status(status).newest_jobs()
         made_jobs = bool(record.job_uids)
         record.ended = ended_run(raw, record.version, status, made_jobs=made_jobs)
         record.run = record.definition = record.writes = None
@@ -357,12 +368,6 @@ class Store:
             if uid not in listed and entry.version <= listing.version:
                 self._bury(uid)
                 del known[uid]
-
-
-def _is_foreign(record: Record, run: Run | Problem) -> bool:
-    """Whether the status is neither what was known nor what this process writes."""
-    known = record.run.status if isinstance(record.run, Run) else None
-    return isinstance(run, Run) and run.status not in (known, record.writes)
 
 
 def _final_status(run: Run | Problem | None, raw: Raw) -> RunStatus | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from support.world import START, World, action, step, workflow
+from workflow_do.engine.plan import plan
 from workflow_do.engine.timestamps import stamp
 
 
@@ -318,6 +320,36 @@ def test_a_job_without_a_pod_is_explained_by_its_events(
     record = w.status["steps"][0]
     assert (record["state"], record["reason"]) == ("NotStarted", reason)
     assert w.job()["spec"]["suspend"] is True
+
+
+def test_a_pod_that_is_late_is_asked_for_once_in_five_seconds() -> None:
+    """Each event of a run comes by here, and to ask is dear."""
+    w = world(startDeadlineSeconds=30)
+    created = w.now
+    w.tick(3)
+    unsure = w.observe(live=False)
+    assert plan(unsure, w.now).needs_live
+    too_early = replace(unsure, asked=created + timedelta(seconds=1))
+    assert plan(too_early, w.now).needs_live, "nobody could tell then"
+    asked = replace(unsure, asked=w.now)
+    told = plan(asked, w.now)
+    assert not told.needs_live
+    assert told.look_at == w.now + timedelta(seconds=5)
+    assert plan(asked, w.now + timedelta(seconds=5)).needs_live
+    at_the_deadline = replace(unsure, asked=created + timedelta(seconds=29))
+    assert plan(at_the_deadline, created + timedelta(seconds=30)).needs_live
+
+
+def test_what_a_pod_waits_for_is_shown_until_it_is_asked_for_again() -> None:
+    w = world(startDeadlineSeconds=300)
+    w.tick(3)
+    w.job()["status"] = {"startTime": stamp(w.now)}
+    w.events = {w.job()["metadata"]["uid"]: ("exceeded quota: q",)}
+    w.reconcile()
+    assert w.status["steps"][0]["reason"] == "QuotaExceeded"
+    w.tick(1)
+    told = plan(replace(w.observe(live=False), asked=w.now), w.now)
+    assert told.status.steps[0].reason == "QuotaExceeded"
 
 
 def test_a_job_that_no_controller_comes_to_is_asked_about_at_its_deadline() -> None:

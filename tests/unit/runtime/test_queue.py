@@ -53,6 +53,58 @@ def test_a_key_added_twice_is_worked_on_once() -> None:
     assert done == ["a", "b"]
 
 
+def test_news_that_can_wait_are_met_by_whoever_comes_first() -> None:
+    done: list[float] = []
+
+    async def test() -> None:
+        clock = Clock()
+
+        async def work(_: str) -> None:
+            done.append(clock.now)
+
+        keys = queue(work, clock)
+        keys.add_within("a", 0.3)
+        clock.now += 0.1
+        keys.add_within("a", 0.3)
+        assert keys.release_due() == pytest.approx(0.2), "the first of a crowd counts"
+        clock.now += 0.2
+        keys.release_due()
+        await keys.step()
+        keys.add_within("a", 0.3)
+        keys.add("a")
+        await keys.step()
+        clock.now += 1
+        assert keys.release_due() is None, "it was worked on since"
+        assert len(keys) == 0
+
+    run(test)
+    assert done == pytest.approx([100.3, 100.3])
+
+
+def test_news_that_can_wait_are_not_lost_during_the_work() -> None:
+    done = 0
+
+    async def test() -> None:
+        clock = Clock()
+
+        async def work(key: str) -> None:
+            nonlocal done
+            done += 1
+            if done == 1:
+                keys.add_within(key, 0.3)
+
+        keys = queue(work, clock)
+        keys.add("a")
+        await keys.step()
+        keys.add_after("a", 60)
+        clock.now += 0.3
+        assert keys.release_due() == pytest.approx(59.7), "what was wished for apart stays"
+        await keys.step()
+
+    run(test)
+    assert done == 2
+
+
 def test_news_during_the_work_is_worked_on_afterwards_and_never_beside_it() -> None:
     running, most, done = 0, 0, 0
 

@@ -44,6 +44,15 @@ def test_what_is_too_deep_can_be_read_and_is_refused_as_a_whole(levels: int) -> 
     assert "nested more than" in found.message
 
 
+def test_empty_objects_do_not_make_an_answer_deep() -> None:
+    """managedFields are full of them; others, in a text, cannot hide what is deep."""
+    fields = ", ".join(f'"f:{at}": {{}}' for at in range(500))
+    content = f'{{"managedFields": {{{fields}}}}}'.encode()
+    assert shallow(content) is content
+    hidden = f'["{"{}" * 500}", {nested(1_000)}]'.encode()
+    assert CUT in shallow(hidden).decode()
+
+
 def test_only_what_lies_too_deep_is_cut() -> None:
     deep = "[" * 5_000 + "]" * 5_000
     content = (

@@ -131,10 +131,22 @@ def test_a_list_removes_what_it_does_not_hold_unless_that_is_newer() -> None:
     assert store.see_job(child(7, "old")) is None
 
 
+def test_only_of_a_run_that_may_have_jobs_the_api_server_is_asked_first() -> None:
+    """It is marked before its first Job is made; and who acts on a stale state is refused."""
+    fresh, begun = run(10), run(10)
+    begun["metadata"]["annotations"] = {names.ANNOTATION_STARTED_UID: "u1"}
+    of_another = run(10)
+    of_another["metadata"]["annotations"] = {names.ANNOTATION_STARTED_UID: "u0"}
+    running = run(10, {"steps": [{"id": "a", "action": "x", "state": "Running"}]})
+    for raw, looked in ((fresh, True), (of_another, True), (begun, False), (running, False)):
+        store = Store()
+        store.see_run(raw)
+        assert record(store).looked is looked
+
+
 def test_doubt_asks_for_another_look() -> None:
     store = Store()
     store.see_run(run(10))
-    assert not record(store).looked
     store.see_children(record(store), Listing([], 20), Listing([], 20))
     store.doubt(KEY)
     assert not record(store).looked
