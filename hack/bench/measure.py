@@ -51,7 +51,8 @@ QUICK: Final = Size(pairs=1, chain=5, long_chain=10, burst=(10, 2), simulated=(3
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement; CPU and memory are the operator's.
+    """One measurement; CPU and memory are the operator's, `client_cpu_ms_per_step` is what the
+    client took: of the bare way the least that a program can do with.
 
     Gaps from the end of a container to the next Job: each, in seconds, of the bare way; of ours as
     the operator's own histogram counts them (upper bound in seconds → how many).
@@ -63,6 +64,7 @@ class Sample:
     steps: int
     seconds: float
     cpu_ms_per_step: float
+    client_cpu_ms_per_step: float
     rss_mb: float
     run_p50_seconds: float
     run_p95_seconds: float
@@ -208,6 +210,7 @@ class Measurer:
             steps=steps,
             seconds=timing.seconds,
             cpu_ms_per_step=cpu * 1000 / (runs * steps),
+            client_cpu_ms_per_step=timing.cpu * 1000 / (runs * steps),
             rss_mb=self._operator.memory(),
             run_p50_seconds=median(timing.runs),
             run_p95_seconds=figures.quantile(timing.runs, 0.95),

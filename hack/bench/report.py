@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from hack import deploy
 from hack.bench import figures, summary
@@ -84,8 +85,9 @@ def table(record: Record) -> str:
 
 def pairs(record: Record) -> str:
     """The raw pairs, so that everybody sees how much they scatter."""
-    rows = ["| | bare Jobs | workflow-do | ratio: median (least to most) |"]
-    rows.append("| --- | ---: | ---: | ---: |")
+    cpu = "CPU a step: client of the bare Jobs | CPU a step: operator"
+    rows = [f"| | bare Jobs | workflow-do | ratio: median (least to most) | {cpu} |"]
+    rows.append("| --- | ---: | ---: | ---: | ---: | ---: |")
     for part in ("chain", "burst", "simulated"):
         both = record.pairs(part)
         if not both:
@@ -93,9 +95,14 @@ def pairs(record: Record) -> str:
         size = record.of(part, "bare")[0]
         name = f"{part}: {size.runs:,} run{'s' * (size.runs > 1)} × {size.steps} steps"
         low, high = figures.spread(pair.ratio for pair in both)
-        times = [sorted(getattr(p, way) for p in both)[len(both) // 2] for way in ("bare", "ours")]
+        seconds = [
+            sorted(getattr(p, way) for p in both)[len(both) // 2] for way in ("bare", "ours")
+        ]
         ratio = f"{figures.median_ratio(both):.3f} ({low:.3f} to {high:.3f})"
-        rows.append(f"| {name} | {times[0]:.2f} s | {times[1]:.2f} s | {ratio} |")
+        bare = median(s.client_cpu_ms_per_step for s in record.of(part, "bare"))
+        ours = median(s.cpu_ms_per_step for s in record.of(part, "runs"))
+        times = f"{seconds[0]:.2f} s | {seconds[1]:.2f} s"
+        rows.append(f"| {name} | {times} | {ratio} | {bare:.1f} ms | {ours:.1f} ms |")
     return "\n".join(rows)
 
 

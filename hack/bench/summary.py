@@ -54,6 +54,10 @@ def _cpu(part: str) -> Callable[[Record], float]:
     return lambda record: _middle([s.cpu_ms_per_step for s in record.of(part, "runs")])
 
 
+def _client_cpu(record: Record, part: str) -> float:
+    return _middle([s.client_cpu_ms_per_step for s in record.of(part, "bare")])
+
+
 def _slowdown(part: str) -> Callable[[Record], float]:
     return lambda record: _ratio(record, part)
 
@@ -106,6 +110,8 @@ BARE: Final[dict[str, Callable[[Record], float]]] = {
     "bare_chain_seconds": lambda record: _seconds(record, "chain", "bare"),
     "bare_burst_seconds": lambda record: _seconds(record, "burst", "bare"),
     "bare_simulated_steps_per_s": lambda record: _rate(record.of("simulated", "bare")),
+    "bare_cpu_ms_per_step_real": lambda record: _client_cpu(record, "burst"),
+    "bare_cpu_ms_per_step_simulated": lambda record: _client_cpu(record, "simulated"),
     "bare_gap_p50_ms": lambda record: _gap(record, "bare", 0.5),
     "bare_gap_p99_ms": lambda record: _gap(record, "bare", 0.99),
 }

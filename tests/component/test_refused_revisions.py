@@ -4,6 +4,7 @@ on.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -109,3 +110,23 @@ def test_a_run_whose_revision_is_refused_says_so_and_ends_while_others_go_on(
         assert f"HTTP {code}" in message
         assert f"no revisions of {flow}" in message
         assert jobs(server, refused[flow]) == []
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_revision_that_was_deleted_is_made_anew_for_the_next_run(
+    server: ApiServer, kubelet: Kubelet
+) -> None:
+    """The operator remembers that it is stored; that is looked up once its name is on record."""
+    apply(server, "Action", "act", {"image": "example.com/x:1"})
+    apply(server, "Workflow", "flow", {"steps": [{"id": "act", "action": "act"}]})
+    for _ in range(2):  # made by the first, found and remembered by the second
+        run = start(server, "flow")
+        kubelet.perform(run, "act", {})
+        assert verdict(server, run) == ("True", "Succeeded")
+    server.kubectl("delete", "workflowrevisions", "--all")
+    run = start(server, "flow")
+    kubelet.perform(run, "act", {})
+    assert verdict(server, run) == ("True", "Succeeded")
+    (made,) = server.kubectl("get", "workflowrevisions", "-o", "name").split()
+    status = json.loads(server.kubectl("get", "wfr", run, "-o", "json"))["status"]
+    assert made.endswith("/" + status["revisionName"])

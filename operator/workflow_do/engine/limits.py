@@ -32,6 +32,11 @@ def stops_what_is_live(run: Run) -> bool:
     return run.spec.desired_state is DesiredState.CANCELLED
 
 
+def hurries(run: Run, definition: Definition) -> bool:
+    """Whether something may stop all that is live: a cancel, or a deadline of the run."""
+    return stops_what_is_live(run) or definition.spec.active_deadline_seconds is not None
+
+
 def run_limit(run: Run, definition: Definition) -> datetime | None:
     """When the run's deadline passes; None without one, and while the run is paused."""
     seconds = definition.spec.active_deadline_seconds

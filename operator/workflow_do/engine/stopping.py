@@ -6,6 +6,8 @@ instead: the kubelet ends it and keeps Pod, log and record, where suspending wou
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from workflow_do.api.run import DesiredState
 from workflow_do.engine import calling
 from workflow_do.engine import ledger as books
@@ -30,6 +32,26 @@ def newest_pod(job_uid: str, pods: tuple[PodFact, ...]) -> PodFact | None:
     mine = [p for p in pods if p.job_uid == job_uid]
     mine.sort(key=lambda p: (p.container.state == "running", _seconds(p), p.name))
     return mine[-1] if mine else None
+
+
+def pods_by_job(pods: Iterable[PodFact]) -> dict[str, list[PodFact]]:
+    """Pods by the uid of their Job."""
+    found: dict[str, list[PodFact]] = {}
+    for pod in pods:
+        found.setdefault(pod.job_uid, []).append(pod)
+    return found
+
+
+def pod_of(job: JobFact | None, pods: Sequence[PodFact]) -> PodFact | None:
+    """The Pod of a Job that counts, of those that name it.
+
+    While the Job is there it adopts what is its own: what names no owner is not.
+    """
+    gone = job is None or job.deleting
+    mine = [p for p in pods if gone or not p.orphan]
+    if len(mine) < 2:
+        return mine[0] if mine else None
+    return newest_pod(mine[0].job_uid, tuple(mine))
 
 
 def strays(observed: Observed) -> tuple[Effect, ...]:

@@ -65,7 +65,7 @@ class Observer:
         self._store = store
         self._now = now
         self._parsed: OrderedDict[Hashable, Definition] = OrderedDict()
-        self._pinned: OrderedDict[Hashable, Definition] = OrderedDict()
+        self._stored: OrderedDict[Hashable, Definition] = OrderedDict()
         self._held = HeldData(api)
 
     async def observe(self, key: RunKey, *, live: bool = False) -> Observed | Problem | None:
@@ -231,7 +231,7 @@ class Observer:
 
     async def _pin_anew(self, run: Run, lost: Problem) -> Definition | Pinning | Problem:
         """A revision that went between being chosen and being written down is made anew."""
-        self._pinned.clear()  # what was remembered is not stored any more
+        self._stored.clear()  # what was remembered is not stored any more
         found = await self._to_be_pinned(run)
         if isinstance(found, Problem):
             return lost
@@ -274,13 +274,13 @@ class Observer:
         )
         every = (workflow, *actions.values(), *workflows.values())
         versions = tuple(map(_version, every))
-        known = self._pinned.get(versions)
+        known = self._stored.get(versions)
         if known is not None and await self._are_there(run.namespace, known.children):
             return Pinning(known, None)  # its own is read once that is written down
         revisions = await self._revisions_of(run, workflows)
         pinned = pin(run, workflow, actions, revisions, workflows)
-        if isinstance(pinned, Pinning):
-            _keep(self._pinned, versions, pinned.definition)
+        if isinstance(pinned, Pinning) and pinned.manifest is None and not pinned.before:
+            _keep(self._stored, versions, pinned.definition)
         return pinned
 
     async def _find(self, namespace: str, resource: Resource, name: str) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ def sample(way: str, seconds: float, **more: object) -> Sample:
         "steps": 10,
         "seconds": seconds,
         "cpu_ms_per_step": 5.0,
+        "client_cpu_ms_per_step": 2.0,
         "rss_mb": 90.0,
         "run_p50_seconds": seconds,
         "run_p95_seconds": seconds,
@@ -111,6 +112,7 @@ def test_the_summary_of_a_record() -> None:
         "writes_per_run": 5.0,
         "bare_gap_p50_ms": 4.0,
         "bare_chain_seconds": 10.0,
+        "bare_cpu_ms_per_step_simulated": 2.0,
     }
     assert {key: found[key] for key in expected} == expected
     assert 0 < (found["gap_p50_ms"] or 0) < 10 < (found["gap_p99_ms"] or 0) < 20

@@ -15,7 +15,13 @@ DOCS = Path(__file__).resolve().parents[4] / "docs"
 
 def sample(way: str, runs: int, steps: int, seconds: float) -> Sample:
     times = {"seconds": seconds, "run_p50_seconds": seconds, "run_p95_seconds": seconds}
-    more = {"cpu_ms_per_step": 6.0, "rss_mb": 90.0, "writes": 30, "events": 2}
+    more = {
+        "cpu_ms_per_step": 6.0,
+        "client_cpu_ms_per_step": 2.0,
+        "rss_mb": 90.0,
+        "writes": 30,
+        "events": 2,
+    }
     return Sample("simulated", way, runs, steps, gaps=[], buckets={}, **times, **more)  # type: ignore[arg-type]
 
 
