@@ -17,6 +17,7 @@ import platform
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from hack import deploy
@@ -39,27 +40,31 @@ def main() -> int:
     """Measure and print."""
     options = _options()
     kubeconfig = BUILD / "bench.kubeconfig"
+    record, fault = Record(), None
     try:
         site = bring_up(NAME, kubeconfig, tell)
-        with simulated_nodes(site.cluster, BUILD / "kwok.log"):
-            size = QUICK if options.quick else FULL
-            record = Measurer(site, size, tell).run(frozenset(options.parts))
         record.about = _about(site)
+        nodes = partial(simulated_nodes, site.cluster, BUILD / "kwok.log")
+        size = QUICK if options.quick else FULL
+        Measurer(site, size, tell, nodes, record).run(frozenset(options.parts))
     except Failed as failure:
-        print(f"bench: {failure}", file=sys.stderr)
-        return 1
+        fault = failure
     finally:
         if not options.keep:
             deploy.run(KIND, "delete", "cluster", "--name", NAME, "--kubeconfig", kubeconfig)
-    return _hand_over(record, options.out)
+    if record.samples or record.memory:
+        _hand_over(record, options.out)
+    if fault is not None:
+        print(f"bench: {fault}", file=sys.stderr)
+    return 0 if fault is None else 1
 
 
-def _hand_over(record: Record, out: Path) -> int:
+def _hand_over(record: Record, out: Path) -> None:
+    """What was measured, also where a later part could not be."""
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(record.raw(), indent=1) + "\n", encoding="utf-8")
     tell(f"written to {out}")
     print(json.dumps(summary.summarise(record)))
-    return 0
 
 
 def _options() -> argparse.Namespace:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Final
@@ -119,19 +120,28 @@ class Record:
 class Measurer:
     """Measures one part after the other."""
 
-    def __init__(self, site: Site, size: Size, tell: Tell) -> None:
+    def __init__(
+        self,
+        site: Site,
+        size: Size,
+        tell: Tell,
+        nodes: Callable[[], AbstractContextManager[None]],
+        record: Record,
+    ) -> None:
+        """`nodes` simulates nodes for as long as its block lasts; into `record` it all goes."""
+        self._nodes = nodes
         self._site = site
         self._size = size
         self._tell = tell
         self._operator = site.operator()
-        self.record = Record()
+        self.record = record
 
-    def run(self, parts: frozenset[str]) -> Record:
+    def run(self, parts: frozenset[str]) -> None:
         """The parts asked for, in the order that they have here."""
         for name, part in PARTS.items():
             if name in parts:
-                part(self)
-        return self.record
+                with self._nodes() if name in SIMULATED else nullcontext():
+                    part(self)
 
     def idle(self) -> None:
         """Memory before anything has run."""
@@ -246,3 +256,5 @@ PARTS: Final[dict[str, Callable[[Measurer], None]]] = {
     "curve": Measurer.curve,
     "lengths": Measurer.lengths,
 }
+SIMULATED: Final = frozenset({"simulated", "live", "curve", "lengths"})
+"""The parts that need simulated nodes."""
