@@ -159,8 +159,11 @@ def _joined(step: LoneStatus, undo: LoneStatus | None) -> LoneStatus:
 
 
 def _fit_records(records: tuple[LoneStatus, ...]) -> tuple[LoneStatus, ...]:
+    bounds = list(map(_most_of_short, records))
+    if None not in bounds and sum(filter(None, bounds)) <= RECORDS_BYTES:
+        return records
     records = tuple([record if _is_short(record) else _trim(record) for record in records])
-    texts = [size for record in records if _has_texts(record) for size in _text_sizes(record)]
+    texts = [size for record in records for size in _text_sizes(record)]
     if sum(map(_most, records)) + sum(texts) <= RECORDS_BYTES:
         return records
     spare = RECORDS_BYTES - sum(map(_lean, records))
@@ -173,16 +176,16 @@ def _fit_records(records: tuple[LoneStatus, ...]) -> tuple[LoneStatus, ...]:
 
 
 @once
+def _most_of_short(record: LoneStatus) -> int | None:
+    """What a record takes at most in which there is nothing to cut; None: there may be."""
+    return _most(record) if _is_short(record) else None
+
+
 def _is_short(record: LoneStatus) -> bool:
     """Whether there is nothing in it that could be cut; so it is with nearly all."""
-    return not _has_texts(record) and len(record.image_id or "") <= _IMAGE_CHARS
-
-
-@once
-def _has_texts(record: LoneStatus) -> bool:
-    """Whether it, or an item of it, may have any."""
-    items = isinstance(record, StepStatus) and bool(record.items)
-    return items or record.message is not None or record.logs_tail is not None
+    fields = record.__dict__
+    texts = fields["message"] is None and fields["logs_tail"] is None
+    return texts and not fields.get("items") and len(fields["image_id"] or "") <= _IMAGE_CHARS
 
 
 def _trim(record: LoneStatus) -> LoneStatus:

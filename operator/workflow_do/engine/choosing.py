@@ -122,11 +122,15 @@ class _Round:
         """Every step that waits for nothing any more; the pass ends at the first that fails."""
         over, needs = 0, self._definition.graph.needs
         for at, unit in enumerate(self._definition.steps):
-            if self._ledger.steps[at].state in LIVE and not needs[at] & ~over:
-                self._step(unit, self._ledger.steps[at])
+            record = self._ledger.steps[at]
+            if record.state is StepState.RUNNING and unit.items is None:
+                continue
+            if record.state in LIVE and not needs[at] & ~over:
+                self._step(unit, record)
                 if self._ledger is not self._before and self._ledger.first_failure() is not None:
                     break
-            if self._ledger.steps[at].state not in LIVE:
+                record = self._ledger.steps[at]
+            if record.state not in LIVE:
                 over |= 1 << at
         return self._choice()
 
@@ -151,8 +155,6 @@ class _Round:
         return len(self._effects) + len(self._waits)
 
     def _step(self, unit: UnitDef, record: StepStatus) -> None:
-        if record.state not in WAITING and unit.items is None:
-            return
         if self._begun >= _MOST_AT_ONCE or self._waits_for_room(record):
             return
         scope = self._scope(unit)
