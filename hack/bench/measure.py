@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Final
 
-from hack.bench import audit, figures, planning
+from hack.bench import audit, figures, planning, process
 from hack.bench.figures import Pair
 from hack.bench.site import Site
 
@@ -53,7 +53,8 @@ QUICK: Final = Size(pairs=1, chain=5, long_chain=10, burst=(10, 2), simulated=(3
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One measurement; CPU and memory are the operator's, `client_cpu_ms_per_step` is what the
-    client took: of the bare way the least that a program can do with.
+    client took: of the bare way the least that a program can do with. `control_plane` is the CPU of
+    each of its parts, in milliseconds a step.
 
     Gaps from the end of a container to the next Job: each, in seconds, of the bare way; of ours as
     the operator's own histogram counts them (upper bound in seconds → how many).
@@ -73,6 +74,7 @@ class Sample:
     events: int
     gaps: list[float]
     buckets: dict[str, float]
+    control_plane: dict[str, float]
 
     @property
     def steps_per_second(self) -> float:
@@ -210,8 +212,10 @@ class Measurer:
             self._site.define(place, steps)
         log, metrics = self._site.audit_log(), self._site.metrics()
         mark, cpu = log.stat().st_size, self._operator.cpu()
+        before = process.control_plane()
         timing = go(place, runs, steps)
         cpu = self._operator.cpu() - cpu
+        after = process.control_plane()
         wrote = audit.writes(log, mark) if way == "runs" else Counter[str]()
         found = Sample(
             place=place,
@@ -228,6 +232,10 @@ class Measurer:
             events=wrote["events"],
             gaps=timing.gaps,
             buckets=_buckets(metrics, self._site.metrics()) if way == "runs" else {},
+            control_plane={
+                name: (spent - before[name]) * 1000 / (runs * steps)
+                for name, spent in after.items()
+            },
         )
         self._tell(_line(part, found))
         return found

@@ -12,6 +12,8 @@ from hack.deploy import Failed
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PROGRAM = b"workflow-do-operator"
 
+CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "kwok")
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -29,8 +31,7 @@ class Process:
 
     def cpu(self) -> float:
         """Seconds of CPU time, its own and the kernel's for it, since it began."""
-        fields = self._read("stat").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return _seconds(self._read("stat"))
 
     def memory(self) -> float:
         """MiB that are resident now."""
@@ -59,3 +60,22 @@ def _is(entry: Path, uid: str) -> bool:
     except OSError:
         return False
     return (uid in groups or uid.replace("-", "_") in groups) and _PROGRAM in words
+
+
+def control_plane() -> dict[str, float]:
+    """Seconds of CPU time of each part of the control plane, by name, of all on this machine."""
+    spent = dict.fromkeys(CONTROL_PLANE, 0.0)
+    for entry in Path("/proc").iterdir():
+        try:
+            program = (entry / "cmdline").read_bytes().partition(b"\0")[0]
+            name = Path(program.decode(errors="replace")).name
+            if name in spent:
+                spent[name] += _seconds((entry / "stat").read_text(encoding="utf-8"))
+        except OSError:  # none, or it has just ended
+            continue
+    return spent
+
+
+def _seconds(stat: str) -> float:
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS

@@ -18,6 +18,7 @@ from hack import deploy
 from hack.bench import figures, summary
 from hack.bench.drawing import Chart, Line, draw
 from hack.bench.measure import Record, Sample
+from hack.bench.process import CONTROL_PLANE
 
 DOCS = deploy.ROOT / "docs"
 MEASURED = deploy.ROOT / "build" / "bench.json"
@@ -36,6 +37,7 @@ def main(words: Sequence[str]) -> int:
             "figures": table(record),
             "pairs": pairs(record),
             "plans": plans(record),
+            "processes": processes(record),
             "where": where(record),
         },
         "sizing.md": {"curves": curves(record), "lengths": lengths(record), "where": where(record)},
@@ -111,6 +113,28 @@ def plans(record: Record) -> str:
     rows = ["| a run of 500 steps | one decision |", "| --- | ---: |"]
     rows += [f"| {shape} | {spent:.1f} ms |" for shape, spent in record.plans.items()]
     return "\n".join(rows)
+
+
+def processes(record: Record) -> str:
+    """What a step on simulated nodes takes of the CPU, by process and way."""
+    both = {way: record.of("simulated", way) for way in NAMES}
+    rows = ["| CPU a step | " + " | ".join(NAMES.values()) + " |", "| --- | ---: | ---: |"]
+    if not all(both.values()):
+        return "\n".join(rows)
+    spent = {way: _spent(samples) for way, samples in both.items()}
+    for name in spent["bare"]:
+        cells = " | ".join(f"{spent[way][name]:.1f} ms" for way in NAMES)
+        rows.append(f"| {name} | {cells} |")
+    sums = " | ".join(f"{sum(spent[way].values()):.1f} ms" for way in NAMES)
+    return "\n".join([*rows, f"| together | {sums} |"])
+
+
+def _spent(samples: Sequence[Sample]) -> dict[str, float]:
+    """Medians in milliseconds; what chains the Jobs comes last."""
+    parts = {name: median(s.control_plane[name] for s in samples) for name in CONTROL_PLANE}
+    ours = samples[0].way == "runs"
+    chains = [s.cpu_ms_per_step if ours else s.client_cpu_ms_per_step for s in samples]
+    return {**parts, "what chains the Jobs": median(chains)}
 
 
 def where(record: Record) -> str:

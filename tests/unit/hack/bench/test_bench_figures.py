@@ -39,6 +39,7 @@ def sample(way: str, seconds: float, **more: object) -> Sample:
         "events": 0,
         "gaps": [],
         "buckets": {},
+        "control_plane": {},
     }
     return Sample(**{**fields, **more})  # type: ignore[arg-type]
 

@@ -9,20 +9,23 @@ import pytest
 from hack.bench import report, summary
 from hack.bench.drawing import ticks
 from hack.bench.measure import Record, Sample
+from hack.bench.process import CONTROL_PLANE
 
 DOCS = Path(__file__).resolve().parents[4] / "docs"
 
 
 def sample(way: str, runs: int, steps: int, seconds: float) -> Sample:
     times = {"seconds": seconds, "run_p50_seconds": seconds, "run_p95_seconds": seconds}
-    more = {
+    more: dict[str, object] = {
         "cpu_ms_per_step": 6.0,
         "client_cpu_ms_per_step": 2.0,
         "rss_mb": 90.0,
         "writes": 30,
         "events": 2,
     }
-    return Sample("simulated", way, runs, steps, gaps=[], buckets={}, **times, **more)  # type: ignore[arg-type]
+    plane = dict.fromkeys(CONTROL_PLANE, 10.0 if way == "bare" else 15.0)
+    more |= {"gaps": [], "buckets": {}, "control_plane": plane}
+    return Sample("simulated", way, runs, steps, **times, **more)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -43,6 +46,16 @@ def test_the_pairs_give_a_point_of_the_curve(record: Record) -> None:
     assert "| 45.5 | 22.7 |" in rows[1], "the middle one of the three"
 
 
+def test_where_the_cpu_goes_is_told_by_process(record: Record) -> None:
+    rows = report.processes(record).splitlines()[2:]
+    assert rows[0] == "| kube-apiserver | 10.0 ms | 15.0 ms |"
+    assert rows[-2:] == [
+        "| what chains the Jobs | 2.0 ms | 6.0 ms |",
+        "| together | 52.0 ms | 81.0 ms |",
+    ]
+    assert len(report.processes(Record()).splitlines()) == 2, "where nothing was measured"
+
+
 def test_the_picture_is_well_formed_and_has_every_line(record: Record) -> None:
     picture = ET.fromstring(report.picture(record))
     texts = ["".join(node.itertext()) for node in picture.iter("{http://www.w3.org/2000/svg}text")]
@@ -59,7 +72,7 @@ def test_nothing_measured_is_told_as_such() -> None:
 def test_the_pages_have_their_places(page: str, record: Record) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     names = {
-        "performance.md": ("where", "figures", "plans", "pairs"),
+        "performance.md": ("where", "figures", "plans", "pairs", "processes"),
         "sizing.md": ("where", "curves", "lengths"),
     }[page]
     filled = report.fill(text, dict.fromkeys(names, "NEW"))
