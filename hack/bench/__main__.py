@@ -3,7 +3,7 @@
     --quick        three minutes: few and small measurements, for working on the operator
     --parts a,b    only these: idle, plan, chain, burst, simulated, live, curve, lengths
     --keep         leave the cluster, for the next time
-    --out FILE     where all that was measured goes (build/bench.json)
+    --out FILE     where all that was measured goes (build/bench.json), also when it is stopped
 
 Exit codes: 0 measured (whatever the figures), 1 could not measure, 2 wrong usage.
 """
@@ -40,7 +40,7 @@ def main() -> int:
     """Measure and print."""
     options = _options()
     kubeconfig = BUILD / "bench.kubeconfig"
-    record, fault = Record(), None
+    record, fault = Record(), None  # what was measured is kept, also where a later part fails
     try:
         site = bring_up(NAME, kubeconfig, tell)
         record.about = _about(site)
@@ -49,6 +49,8 @@ def main() -> int:
         Measurer(site, size, tell, nodes, record).run(frozenset(options.parts))
     except Failed as failure:
         fault = failure
+    except KeyboardInterrupt:
+        fault = Failed("stopped")
     finally:
         if not options.keep:
             deploy.run(KIND, "delete", "cluster", "--name", NAME, "--kubeconfig", kubeconfig)
@@ -60,7 +62,6 @@ def main() -> int:
 
 
 def _hand_over(record: Record, out: Path) -> None:
-    """What was measured, also where a later part could not be."""
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(record.raw(), indent=1) + "\n", encoding="utf-8")
     tell(f"written to {out}")

@@ -85,13 +85,28 @@ class Sample:
 @dataclass
 class Record:
     """Everything that was measured; `memory` is in MiB, `plans` in milliseconds by the shape of the
-    run, `about` tells where and when.
+    run, `about` tells where and when, `measured` the same of each part.
     """
 
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     plans: dict[str, float] = field(default_factory=dict)
     about: dict[str, str] = field(default_factory=dict)
+    measured: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def or_else(self, older: Record) -> Record:
+        """This record, with each part that it lacks as an older one has it."""
+        lacking = older.measured.keys() - self.measured.keys()
+        named = {"chain": ("chain", "long chain")}
+        kept = {s for part in lacking for s in named.get(part, (part,)) if s in older.samples}
+        memory = {name: older.memory[name] for name in lacking & older.memory.keys()}
+        return Record(
+            samples={**{part: older.samples[part] for part in kept}, **self.samples},
+            memory={**memory, **self.memory},
+            plans=older.plans if "plan" in lacking else self.plans,
+            about=self.about,
+            measured={**{part: older.measured[part] for part in lacking}, **self.measured},
+        )
 
     def add(self, part: str, *samples: Sample) -> None:
         """Keep samples of a part."""
@@ -110,13 +125,19 @@ class Record:
         """As JSON keeps it."""
         samples = {part: [asdict(s) for s in rows] for part, rows in self.samples.items()}
         told = {"about": self.about, "memory": self.memory, "plans": self.plans}
-        return {**told, "samples": samples}
+        return {**told, "measured": self.measured, "samples": samples}
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Record:
         """What `raw` gave."""
         samples = {part: [Sample(**s) for s in rows] for part, rows in raw["samples"].items()}
-        return cls(samples, dict(raw["memory"]), dict(raw["plans"]), dict(raw["about"]))
+        return cls(
+            samples,
+            dict(raw["memory"]),
+            dict(raw["plans"]),
+            dict(raw["about"]),
+            dict(raw["measured"]),
+        )
 
 
 class Measurer:
@@ -142,8 +163,19 @@ class Measurer:
         """The parts asked for, in the order that they have here."""
         for name, part in PARTS.items():
             if name in parts:
-                with self._nodes() if name in SIMULATED else nullcontext():
-                    part(self)
+                self._whole(name, part)
+
+    def _whole(self, name: str, part: Callable[[Measurer], None]) -> None:
+        """A part counts as a whole, or not at all."""
+        before = set(self.record.samples)
+        try:
+            with self._nodes() if name in SIMULATED else nullcontext():
+                part(self)
+        except BaseException:
+            for begun in self.record.samples.keys() - before:
+                del self.record.samples[begun]
+            raise
+        self.record.measured[name] = self.record.about
 
     def idle(self) -> None:
         """Memory before anything has run."""

@@ -46,6 +46,23 @@ def test_the_pairs_give_a_point_of_the_curve(record: Record) -> None:
     assert "| 45.5 | 22.7 |" in rows[1], "the middle one of the three"
 
 
+def test_a_part_that_was_not_measured_this_time_keeps_its_figures(record: Record) -> None:
+    older, about = record, {**record.about, "date": "2026-01-31", "commit": "abc"}
+    older.measured = dict.fromkeys(("simulated", "curve", "lengths", "live", "chain"), about)
+    older.memory = {"live": 150.0, "idle": 70.0}
+    older.add("long chain", sample("runs", 1, 30, 31.0))
+    new = Record(memory={"idle": 80.0}, plans={"x": 1.0}, about=record.about)
+    new.measured = dict.fromkeys(("idle", "plan", "lengths"), record.about)
+    new.add("lengths", sample("runs", 1, 500, 40.0))
+    both = Record.parse(new.or_else(older).raw())
+    assert [s.seconds for s in both.samples["lengths"]] == [40.0]
+    assert both.samples.keys() == {"simulated", "curve", "lengths", "long chain"}
+    assert both.memory == {"live": 150.0, "idle": 80.0}
+    assert both.plans == {"x": 1.0}
+    said = report.where(both)
+    assert "Measured on 2026-01-31 at commit `abc`: chain, curve, live, simulated." in said
+
+
 def test_where_the_cpu_goes_is_told_by_process(record: Record) -> None:
     rows = report.processes(record).splitlines()[2:]
     assert rows[0] == "| kube-apiserver | 10.0 ms | 15.0 ms |"
