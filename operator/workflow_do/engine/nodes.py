@@ -53,6 +53,16 @@ def surely_over(action: ActionDef, pod: PodFact) -> datetime | None:
     return pod.started + timedelta(seconds=seconds) + _KUBELET_SLACK
 
 
+def over_at(pod: PodFact) -> datetime | None:
+    """When a Pod that is being deleted cannot run any more, by what it says itself: nobody knows
+    its Action any more. None: it does not say, or its deadline was shortened to stop it.
+    """
+    if pod.deletion is None or pod.deadline is None or pod.deadline <= 1:
+        return None
+    begun = pod.started or pod.deletion
+    return begun + timedelta(seconds=pod.deadline + pod.grace) + _KUBELET_SLACK
+
+
 def never_acknowledged(action: ActionDef, pod: PodFact) -> datetime | None:
     """When a Pod that its node has never spoken of is given up.
 

@@ -126,8 +126,9 @@ def _lost(observed: Observed, why: Problem, now: datetime) -> Plan:
     stops = stopping.stop_all(observed)
     if stops:
         return Plan(run.status, effects=stops)
-    if stopping.anything_lives(observed):
-        return Plan(report.waiting(run, why, now), partial=True)
+    lives, look_at = stopping.lives_until(observed, now)
+    if lives:
+        return Plan(report.waiting(run, why, now), look_at=look_at, partial=True)
     return Plan(report.lost(run, why, now))
 
 

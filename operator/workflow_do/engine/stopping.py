@@ -7,12 +7,14 @@ instead: the kubelet ends it and keeps Pod, log and record, where suspending wou
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from workflow_do.api.run import DesiredState
-from workflow_do.engine import calling
+from workflow_do.engine import calling, nodes
 from workflow_do.engine import ledger as books
 from workflow_do.engine.effects import ControlRun, Effect, ExpirePod, SuspendJob
 from workflow_do.engine.facts import JobFact, Observed, PodFact
+from workflow_do.engine.timestamps import earliest
 
 
 def stop(job: JobFact | None, pod: PodFact | None, *, stray: bool = False) -> tuple[Effect, ...]:
@@ -79,17 +81,21 @@ def stop_all(observed: Observed) -> tuple[Effect, ...]:
     return (*jobs, *(ControlRun(child.name, child.uid, cancelled) for child in children))
 
 
-def anything_lives(observed: Observed) -> bool:
-    """Whether a program of the run may run, or still begin. Pods may outlive their Job."""
+def lives_until(observed: Observed, now: datetime) -> tuple[bool, datetime | None]:
+    """Whether a program of the run may run, or still begin, and when to look again: a node that
+    does not answer says nothing. Pods may outlive their Job.
+    """
     if any(True for _ in calling.going(observed)):
-        return True
+        return True, None
     mine = [j for j in observed.jobs if books.identified(observed.run, j) is not None]
     recorded = (u.job_uid for _, u in books.of_status(observed.run.status).units())
     uids = {*(j.uid for j in mine), *recorded}
     pods = [p for p in observed.pods if p.job_uid in uids]
     served = {p.job_uid for p in pods}
     waiting = [j for j in mine if not (j.finished or j.suspended or j.deleting)]
-    return any(j.uid not in served for j in waiting) or not all(p.over for p in pods)
+    ends = [nodes.over_at(p) for p in pods if not p.over]
+    left = [end for end in ends if end is None or now < end]
+    return bool(left) or any(j.uid not in served for j in waiting), earliest(*left)
 
 
 def _seconds(pod: PodFact) -> float:

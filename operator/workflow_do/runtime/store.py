@@ -58,9 +58,8 @@ class Store:
     `history` is called with the namespace and the name of a Workflow of which a run has ended,
     has changed after its end, or is gone, `ended` with a run of which a container has ended, `kin`
     with a run whose child, or parent, has changed in a way that matters to it, `urgent` with one
-    that may go on now.
-    `pruning` holds the revisions (namespace, name) that are
-    being deleted, `live` counts the live Jobs.
+    that may go on now. `pruning` holds the revisions (namespace, name) that are being deleted,
+    `live` counts the live Jobs.
     """
 
     def __init__(
@@ -195,8 +194,7 @@ class Store:
         """All decisions about a run, as listed: what is not among them is gone."""
         for raw in approvals.items:
             self._is_newer(raw)
-            _put(record.approvals, _uid(raw), raw, parse_approval(raw))
-        self._sweep(record.approvals, approvals)
+        self._take_in(record.approvals, approvals, parse_approval)
 
     def forget_child(self, raw: Raw) -> RunKey | None:
         """A Job or Pod is gone."""
@@ -211,12 +209,8 @@ class Store:
 
     def see_children(self, record: Record, jobs: Listing, pods: Listing) -> None:
         """All Jobs and Pods of a run, as listed: what is not among them is gone."""
-        for raw in jobs.items:
-            _put(record.jobs, _uid(raw), raw, parse_job(raw))
-        for raw in pods.items:
-            _put(record.pods, _uid(raw), raw, parse_pod(raw))
-        self._sweep(record.jobs, jobs)
-        self._sweep(record.pods, pods)
+        self._take_in(record.jobs, jobs, parse_job)
+        self._take_in(record.pods, pods, parse_pod)
         if self._records.get(record.key.uid) is record:
             jobs_now = {uid: known.fact for uid, known in record.jobs.items()}
             pods_now = (known.fact for known in record.pods.values())
@@ -362,8 +356,14 @@ class Store:
         while len(self._gone) > _TOMBSTONES:
             self._gone.popitem(last=False)
 
-    def _sweep(self, known: dict[str, Versioned[F]], listing: Listing) -> None:
-        listed = {_uid(raw) for raw in listing.items}
+    def _take_in(
+        self, known: dict[str, Versioned[F]], listing: Listing, parse: Callable[[Raw], F]
+    ) -> None:
+        """All that is listed, but for what a watch has seen go since; the rest is gone."""
+        listed = {_uid(raw): raw for raw in listing.items}
+        for uid, raw in listed.items():
+            if uid not in self._gone:
+                _put(known, uid, raw, parse(raw))
         for uid, entry in tuple(known.items()):
             if uid not in listed and entry.version <= listing.version:
                 self._bury(uid)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from support.world import World, action, step, workflow
 from workflow_do.api.reasons import Reason
 from workflow_do.engine.facts import Refusal
+from workflow_do.engine.timestamps import stamp
 
 
 def pinned() -> World:
@@ -75,6 +78,40 @@ def test_a_lost_handler_does_not_stay_running() -> None:
     handler = w.status["onFailure"]
     assert (handler["state"], handler["reason"]) == ("Unknown", "RevisionLost")
     assert w.step("a")["state"] == "Failed", "what had ended stays"
+
+
+def test_without_its_revision_a_silent_node_is_waited_for_as_long_as_its_pod_may_run() -> None:
+    """The deadline of the Action is not known any more; the Pod carries it."""
+    w = pinned()
+    w.revisions.clear()
+    w.flow = None
+    pod = w.pod()
+    pod["metadata"] |= {"deletionTimestamp": stamp(w.now), "deletionGracePeriodSeconds": 20}
+    planned = w.reconcile()
+    assert not w.completed
+    assert planned.look_at == w.now + timedelta(seconds=3600 + 20 + 30)
+    w.tick(3600 + 20 + 30)
+    w.reconcile()
+    assert w.verdict() == ("False", "RevisionLost")
+    assert w.step("a")["state"] == "Unknown"
+
+
+def test_a_pod_whose_deadline_was_shortened_to_stop_it_does_not_tell_how_long_it_may_run() -> None:
+    """When its node hears of that, nobody knows: it is awaited until Kubernetes gives it up."""
+    w = pinned()
+    w.revisions.clear()
+    w.flow = None
+    pod = w.pod()
+    pod["spec"]["activeDeadlineSeconds"] = 1
+    pod["metadata"] |= {"deletionTimestamp": stamp(w.now), "deletionGracePeriodSeconds": 20}
+    assert w.reconcile().look_at is None
+    w.tick(10_000)
+    w.reconcile()
+    assert not w.completed
+    w.pods.clear()
+    w.jobs.clear()
+    w.reconcile()
+    assert w.verdict() == ("False", "RevisionLost")
 
 
 def test_a_revision_that_is_not_taken_is_told_of_and_ends_the_run_in_the_end() -> None:

@@ -152,6 +152,20 @@ def test_doubt_asks_for_another_look() -> None:
     assert not record(store).looked
 
 
+def test_what_a_watch_has_seen_go_does_not_come_back_with_a_list_from_before() -> None:
+    """The answer to a list may be on its way while the Pod goes."""
+    store = Store()
+    store.see_run(run(10))
+    pod, job = child(11, "pod"), child(12, "job")
+    store.see_pod(pod)
+    store.see_job(job)
+    for gone in (pod, job):
+        store.forget_child(gone)
+    store.see_children(record(store), Listing([job], 15), Listing([pod], 15))
+    assert not record(store).pods
+    assert not record(store).jobs
+
+
 def test_of_a_completed_run_nothing_is_kept_but_its_jobs_uids() -> None:
     store = Store()
     store.see_run(run(10))
