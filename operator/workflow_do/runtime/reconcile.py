@@ -77,6 +77,7 @@ class Reconciler:
         try:
             again = True
             while again:
+                waits = None  # whatever befalls this round, the run is not at rest
                 again, waits = await self._once(key)
         except RunGone:
             # Or somebody in between says 404: a run that is there must not be forgotten.
