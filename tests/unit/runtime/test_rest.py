@@ -1,8 +1,9 @@
-"""When a run counts as at rest: only then its Jobs that are not on record hold no place any more."""
+"""When a run is at rest: only then its Jobs that are not on record hold no place any more."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -47,10 +48,8 @@ class Nobody:
 
 def left(*rounds: Any) -> frozenset[str] | None:
     places = Places()
-    try:
+    with contextlib.suppress(Unavailable):
         asyncio.run(Rounds(places, *rounds).reconcile(KEY))
-    except Unavailable:
-        pass
     (told,) = places.told
     return told
 
