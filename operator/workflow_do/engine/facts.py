@@ -126,7 +126,7 @@ class ContainerFact:
     traceless: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class PodFact:
     """A Pod of a Job of the run. `grace` is what its deletion granted, in seconds.
 

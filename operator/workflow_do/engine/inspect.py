@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from workflow_do.api.names import MAX_MESSAGE_CHARS
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import ItemStatus, OutputRef, StepState, StepStatus, UnitStatus
-from workflow_do.engine import calling, closing, inputs, limits, stored, waiting
+from workflow_do.engine import calling, closing, inputs, limits, nodes, stored, waiting
 from workflow_do.engine import ledger as books
 from workflow_do.engine.definition import Definition, UnitDef
 from workflow_do.engine.effects import Effect, StoreData
@@ -117,11 +117,10 @@ def _rests_until(
     """Until when there is nothing to say of a program that runs; None: look closer. Of hundreds
     side by side it is so with nearly all.
     """
-    told = record.stop_reason is not None or record.reason is not None
-    if told or unit.deadline is not None or pod is None or pod.container.state != "running":
+    if pod is None or record.stop_reason is not None or record.reason is not None:
         return None
-    verdict = running(unit.action, pod, now)
-    return verdict.look_at if isinstance(verdict, Going) and verdict.reason is None else None
+    until = nodes.runs_until(unit.action, pod) if unit.deadline is None else None
+    return until if until is not None and now < until else None
 
 
 def _look_at_wait(

@@ -72,6 +72,7 @@ class Ledger:
     _units: tuple[tuple[Unit, UnitStatus], ...] | None = _told_once()
     _failure: tuple[StepStatus | None] | None = _told_once()
     _jobs: frozenset[str] | None = _told_once()
+    _trouble: tuple[tuple[Unit, StepState, int], ...] | None = _told_once()
 
     def __post_init__(self) -> None:
         if len(self.places) != len(self.steps):
@@ -92,7 +93,7 @@ class Ledger:
 
     def _list_units(self) -> Iterator[tuple[Unit, UnitStatus]]:
         for step in self.steps:
-            if step.items is None and step.compensation is None:  # nearly all are
+            if _is_one(step):
                 yield _unit(Role.DO, step.id), step
             else:
                 yield from _of_step(step)
@@ -141,7 +142,16 @@ class Ledger:
     def put(self, step: StepStatus) -> Ledger:
         """The ledger with another record of the step with this id."""
         at = self.places[step.id]
-        return replace(self, steps=(*self.steps[:at], step, *self.steps[at + 1 :]))
+        new = replace(self, steps=(*self.steps[:at], step, *self.steps[at + 1 :]))
+        object.__setattr__(new, "_units", self._units_with(at, step))
+        return new
+
+    def _units_with(self, at: int, step: StepStatus) -> tuple[tuple[Unit, UnitStatus], ...] | None:
+        """The units with another record of one step, where that is quick to tell."""
+        units, old = self._units or (), self.steps[at]
+        if not (_is_one(old) and _is_one(step) and at < len(units) and units[at][1] is old):
+            return None
+        return (*units[:at], (units[at][0], step), *units[at + 1 :])
 
     def next_seq(self) -> int:
         """The number of the next start in this run, from 1."""
@@ -169,11 +179,11 @@ class Ledger:
 
     def trouble(self) -> tuple[tuple[Unit, StepState, int], ...]:
         """Every unit that did not succeed: ended, or waiting for another try."""
-        return tuple(
-            (unit, record.state, record.tries)
-            for unit, record in self.units()
-            if record.state in _TROUBLED
-        )
+        if self._trouble is None:
+            bad = [row for row in self.units() if row[1].state in _TROUBLED]
+            told = tuple((unit, record.state, record.tries) for unit, record in bad)
+            object.__setattr__(self, "_trouble", told)
+        return self._trouble or ()
 
     def next_step(self) -> StepStatus | None:
         """The first step that has not ended."""
@@ -224,6 +234,11 @@ def _failed_at(step: StepStatus) -> str | None:
 
 _unit: Final = lru_cache(maxsize=8192)(Unit)
 """A unit is asked for by every plan; making one anew costs more than finding it."""
+
+
+def _is_one(step: StepStatus) -> bool:
+    """Whether the step is all that there is of it: no items, no undo. So it is with nearly all."""
+    return step.items is None and step.compensation is None
 
 
 def _of_step(step: StepStatus) -> Iterator[tuple[Unit, UnitStatus]]:

@@ -1,4 +1,4 @@
-"""Which Jobs count as live: those whose program may still run; and which news of them is urgent.
+"""Which Jobs count as live: those whose program may still run; and how urgent news of them are.
 
 Decides it from what was seen of Jobs and Pods, and from what the run has written down of them.
 """
@@ -6,15 +6,79 @@ Decides it from what was seen of Jobs and Pods, and from what the run has writte
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from enum import Enum
+from typing import NamedTuple
 
-from workflow_do.api.run import StepState
+from workflow_do.api.run import RunStatus, StepState
 from workflow_do.engine.facts import JobFact, PodFact, Run
+from workflow_do.engine.hindrance import cause
 from workflow_do.engine.ledger import identified, of_status
+from workflow_do.engine.memo import once
+from workflow_do.engine.problem import Problem
+
+
+class Haste(Enum):
+    """How soon a run is to be looked at for the sake of news."""
+
+    NOW = "it may go on"
+    SOON = "its status may have to say something else"
+    LATER = "nobody waits for it; a time to look at may follow from it"
 
 
 def may_run(job: JobFact) -> bool:
     """Whether the program of a Job may run, now or later, by what the Job itself says."""
     return not (job.finished or job.suspend)
+
+
+def haste_of_job(run: Run | Problem | None, old: JobFact | None, new: JobFact) -> Haste:
+    """That the Job controller counts a Job's Pods is nobody's concern; nor is the end of a Job
+    whose Pod has told before.
+    """
+    if old is None:
+        return Haste.SOON
+    if is_stopped(old, new):
+        return Haste.NOW
+    ended = new.finished if new.uid in _jobs_of(run).judged else old.finished
+    counted = replace(old, attended=new.attended, had_pod=new.had_pod, finished=ended)
+    return Haste.LATER if counted == new else Haste.SOON
+
+
+def haste_of_pod(run: Run | Problem | None, old: PodFact | None, new: PodFact) -> Haste:
+    """A Pod that nothing hinders lets nothing go on until it ends; nor does what comes of it after
+    its unit was judged by it.
+    """
+    if is_over(old, new):
+        return Haste.NOW
+    known = _jobs_of(run)
+    plain = _is_plain(new) and (old is None or _is_plain(old)) and new.job_uid not in known.shown
+    return Haste.LATER if plain or new.job_uid in known.judged else Haste.SOON
+
+
+def _is_plain(pod: PodFact) -> bool:
+    """Whether there is nothing to say of a Pod but that it goes its way."""
+    ends = pod.over or pod.deletion is not None or pod.orphan or bool(pod.disrupted)
+    return not ends and cause(pod) == (None, "")
+
+
+class _Jobs(NamedTuple):
+    """The Jobs (uids) by which units have ended; and those of which a reason is shown."""
+
+    judged: frozenset[str] = frozenset()
+    shown: frozenset[str] = frozenset()
+
+
+def _jobs_of(run: Run | Problem | None) -> _Jobs:
+    return _jobs_in(run.status) if isinstance(run, Run) else _Jobs()
+
+
+@once
+def _jobs_in(status: RunStatus) -> _Jobs:
+    rows = [(r.job_uid, r) for _, r in of_status(status).units() if r.job_uid]
+    return _Jobs(
+        judged=frozenset(uid for uid, record in rows if record.state.terminal),
+        shown=frozenset(uid for uid, record in rows if record.reason),
+    )
 
 
 def is_stopped(old: JobFact | None, new: JobFact) -> bool:

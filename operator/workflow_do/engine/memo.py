@@ -12,6 +12,7 @@ from functools import wraps
 from typing import TypeVar
 
 T = TypeVar("T")
+B = TypeVar("B")
 V = TypeVar("V")
 
 
@@ -27,6 +28,25 @@ def once(compute: Callable[[T], V]) -> Callable[[T], V]:
             return found[1]
         value = compute(of)
         known[key] = (weakref.ref(of, lambda _: known.pop(key, None)), value)
+        return value
+
+    return told
+
+
+def once_by(compute: Callable[[B, T], V]) -> Callable[[B, T], V]:
+    """The same of two objects, of which the second is always asked about by the same first one:
+    what was told by the last is remembered.
+    """
+    known: dict[int, tuple[weakref.ref[T], B, V]] = {}
+
+    @wraps(compute)
+    def told(by: B, of: T) -> V:
+        key = id(of)
+        found = known.get(key)
+        if found is not None and found[1] is by and found[0]() is of:
+            return found[2]
+        value = compute(by, of)
+        known[key] = (weakref.ref(of, lambda _: known.pop(key, None)), by, value)
         return value
 
     return told

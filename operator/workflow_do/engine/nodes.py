@@ -10,6 +10,7 @@ from typing import Final
 
 from workflow_do.engine.definition import ActionDef
 from workflow_do.engine.facts import PodFact
+from workflow_do.engine.memo import once_by
 
 NO_ANSWER: Final = "the node does not answer"
 _KUBELET_SLACK: Final = timedelta(seconds=30)
@@ -51,6 +52,15 @@ def surely_over(action: ActionDef, pod: PodFact) -> datetime | None:
     # A stop shortens the deadline that is shown; when the node hears of it nobody knows.
     seconds = max(pod.deadline or 0, action.spec.active_deadline_seconds) + grace
     return pod.started + timedelta(seconds=seconds) + _KUBELET_SLACK
+
+
+@once_by
+def runs_until(action: ActionDef, pod: PodFact) -> datetime | None:
+    """Until when there is nothing to say of a container: it runs, and nothing is told of its node.
+    None: look closer.
+    """
+    doubt = pod.container.state != "running" or pod.deletion is not None or given_up(pod)
+    return None if doubt else surely_over(action, pod)
 
 
 def over_at(pod: PodFact) -> datetime | None:

@@ -161,8 +161,8 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
     missing = stored.wanted(observed, definition)
     if missing:
         return Plan(observed.run.status, needs_held=missing)
-    run = replace(observed.run, status=stored.fill(observed.run.status, observed.held))
-    observed = replace(observed, run=run)
+    observed = _filled(observed)
+    run = observed.run
     before = books.of_status(run.status)
     folded = books.fold(before, run, definition, observed.jobs)
     found = inspect(observed, definition, folded, now)
@@ -203,6 +203,14 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
     look_at = earliest(found.look_at, chosen.look_at)
     decided = Plan(status, effects=chosen.effects, look_at=look_at, waits=chosen.waits)
     return _in_line(observed, definition, ledger, decided, now) if chosen.waits else decided
+
+
+def _filled(observed: Observed) -> Observed:
+    """The same, with the outputs that are at hand in its status."""
+    status = stored.fill(observed.run.status, observed.held)
+    if status is observed.run.status:
+        return observed
+    return replace(observed, run=replace(observed.run, status=status))
 
 
 def _in_line(

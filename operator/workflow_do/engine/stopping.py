@@ -49,6 +49,8 @@ def pod_of(job: JobFact | None, pods: Sequence[PodFact]) -> PodFact | None:
 
     While the Job is there it adopts what is its own: what names no owner is not.
     """
+    if len(pods) == 1 and not pods[0].orphan:
+        return pods[0]
     gone = job is None or job.deleting
     mine = [p for p in pods if gone or not p.orphan]
     if len(mine) < 2:

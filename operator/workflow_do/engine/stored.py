@@ -23,6 +23,7 @@ from workflow_do.api import names
 from workflow_do.api.base import Json
 from workflow_do.api.reasons import Reason
 from workflow_do.api.run import OutputRef, RunStatus, StepStatus, UnitStatus
+from workflow_do.api.unit import LIVE
 from workflow_do.engine import expressions as ex
 from workflow_do.engine import held as data
 from workflow_do.engine.definition import Definition, UnitDef
@@ -64,11 +65,11 @@ def stands_inline(ledger: Ledger, output: dict[str, Json]) -> bool | Problem:
     where the output itself is no larger.
     """
     size = stored_size(output)
-    used, open_, stored = 0, 0, 0
-    for _, record in ledger.units():
-        used += _size_in_status(record)
-        open_ += not record.state.terminal
-        stored += record.output_ref.size if record.output_ref is not None else 0
+    records = [record for _, record in ledger.units()]
+    open_ = sum([record.state in LIVE for record in records])
+    given = [record for record in records if record.output_ref is not None or record.output]
+    used = sum(map(_size_in_status, given))
+    stored = sum(record.output_ref.size for record in given if record.output_ref is not None)
     room = names.MAX_INLINE_OUTPUTS_BYTES - used
     if size <= _REF_BYTES:
         return True if size <= room else _no_room("references and small outputs")

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from workflow_do.api import names
+from workflow_do.engine.live import Haste
 from workflow_do.runtime.admission import Admissions
 from workflow_do.runtime.api import JOBS, PODS, RUNS, Api
 from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, News
@@ -35,9 +36,9 @@ Key = RunKey | DefinitionKey
 
 _SHORTEST_WAIT: Final = 0.1
 """Seconds; a time to look at that has passed already must not become a loop without a pause."""
-_CROWD_SECONDS: Final = 0.3
+_SECONDS: Final = {Haste.SOON: 0.3, Haste.LATER: 5.0}
 """A Job and its Pod bring a dozen events, and most of them let nothing go on: those wait for each
-other so long."""
+other so long, and for one that does."""
 
 
 class Operator:
@@ -50,7 +51,7 @@ class Operator:
         self._store = Store(
             history=self._history_changed,
             ended=self._metrics.container_ended,
-            urgent=self._enqueue,
+            hasten=self._hasten,
             kin=self._enqueue,
         )
         self._catalogue = Catalogue()
@@ -138,11 +139,11 @@ class Operator:
 
     def job_seen(self, raw: Raw) -> None:
         """A Job was listed, made or changed."""
-        self._enqueue_soon(self._store.see_job(raw))
+        self._store.see_job(raw)
 
     def pod_seen(self, raw: Raw) -> None:
         """A Pod was listed, made or changed."""
-        self._enqueue_soon(self._store.see_pod(raw))
+        self._store.see_pod(raw)
 
     def child_gone(self, raw: Raw) -> None:
         """A Job or Pod was deleted."""
@@ -208,9 +209,11 @@ class Operator:
         if key is not None:
             self.queue.add(key)
 
-    def _enqueue_soon(self, key: RunKey | None) -> None:
-        if key is not None:
-            self.queue.add_within(key, _CROWD_SECONDS)
+    def _hasten(self, key: RunKey, haste: Haste) -> None:
+        if haste is Haste.NOW:
+            self.queue.add(key)
+        else:
+            self.queue.add_within(key, _SECONDS[haste])
 
     def _look_at(self, key: RunKey, time: datetime) -> None:
         seconds = (time - self._api.clock.now()).total_seconds()

@@ -97,9 +97,10 @@ class WorkQueue(Generic[K]):
         """Work on the key no later than that: for news that come in crowds and can wait for each
         other. Whoever takes up the key before, takes them all.
         """
-        if key in self._soon or key in self._ready or key in self._again:
+        due = self._clock() + seconds
+        if key in self._ready or key in self._again or self._soon.get(key, due + 1) <= due:
             return
-        self._soon[key] = due = self._clock() + seconds
+        self._soon[key] = due
         self._remind(due, key)
 
     def add_after(self, key: K, seconds: float) -> None:

@@ -26,7 +26,7 @@ from workflow_do.engine.facts import (
     parse_status,
 )
 from workflow_do.engine.ledger import of_status
-from workflow_do.engine.live import is_over, is_stopped
+from workflow_do.engine.live import Haste, haste_of_job, haste_of_pod
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.report import completed
 from workflow_do.engine.retention import ended_run, named_revisions
@@ -57,9 +57,9 @@ class Store:
 
     `history` is called with the namespace and the name of a Workflow of which a run has ended,
     has changed after its end, or is gone, `ended` with a run of which a container has ended, `kin`
-    with a run whose child, or parent, has changed in a way that matters to it, `urgent` with one
-    that may go on now. `pruning` holds the revisions (namespace, name) that are being deleted,
-    `live` counts the live Jobs.
+    with a run whose child, or parent, has changed in a way that matters to it, `hasten` with one
+    of whose Jobs or Pods there is news. `pruning` holds the revisions (namespace, name) that are
+    being deleted, `live` counts the live Jobs.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class Store:
         history: Callable[[str, str], None] | None = None,
         ended: Callable[[RunKey], None] | None = None,
         kin: Callable[[RunKey], None] | None = None,
-        urgent: Callable[[RunKey], None] | None = None,
+        hasten: Callable[[RunKey, Haste], None] | None = None,
     ) -> None:
-        self._urgent = urgent or (lambda _run: None)
+        self._hasten = hasten or (lambda _run, _haste: None)
         self._kin = kin or (lambda _run: None)
         self.families = Families()
         self._history = history or (lambda _namespace, _workflow: None)
@@ -139,12 +139,11 @@ class Store:
         uid, fact = _uid(raw), parse_job(raw)
         if record.run is None:
             return self._see_stray(record, fact)
-        old = record.jobs.get(uid)
+        before = record.jobs[uid].fact if uid in record.jobs else None
         if not _put(record.jobs, uid, raw, fact):
             return None
         self.live.see_job(record.key.uid, uid, fact)
-        if is_stopped(old.fact if old is not None else None, fact):
-            self._urgent(record.key)
+        self._hasten(record.key, haste_of_job(record.run, before, fact))
         return record.key
 
     def see_pod(self, raw: Raw) -> RunKey | None:
@@ -153,14 +152,13 @@ class Store:
         if record is None or record.run is None or self._is_buried(raw):
             return None
         uid, fact = _uid(raw), parse_pod(raw)
-        old = record.pods.get(uid)
+        before = record.pods[uid].fact if uid in record.pods else None
         if not _put(record.pods, uid, raw, fact):
             return None
         self.live.see_pod(record.key.uid, fact)
-        if fact.ended and (old is None or not old.fact.ended):
+        if fact.ended and (before is None or not before.ended):
             self._ended(record.key)
-        if is_over(old.fact if old is not None else None, fact):
-            self._urgent(record.key)
+        self._hasten(record.key, haste_of_pod(record.run, before, fact))
         return record.key
 
     def see_approval(self, raw: Raw) -> RunKey | None:
@@ -325,6 +323,7 @@ class Store:
         if job.uid in record.job_uids or job.finished or job.suspend or job.deleting:
             return None
         record.strays.add(job.uid)
+        self._hasten(record.key, Haste.SOON)
         return record.key
 
     def _parent(self, raw: Raw) -> Record | None:

@@ -12,8 +12,8 @@ import pytest
 from support.world import START, World, action, step, workflow
 from workflow_do.engine.crowd import Crowd
 from workflow_do.engine.effects import CreateJob, Plan
-from workflow_do.engine.facts import ContainerFact, JobFact, Observed, PodFact, parse_job
-from workflow_do.engine.live import is_over, is_stopped, may_run, settled
+from workflow_do.engine.facts import JobFact, Observed, parse_job
+from workflow_do.engine.live import may_run, settled
 from workflow_do.engine.plan import plan
 
 Raw = dict[str, Any]
@@ -223,32 +223,3 @@ def test_waiting_changes_nothing_for_those_that_have_a_place() -> None:
     seen = world.observe()
     crowded = replace(seen, crowd=Crowd(1, frozenset({"another"})))
     assert plan(crowded, world.now) == plan(seen, world.now)
-
-
-POD = PodFact("p", "u", "j", "Pending", ContainerFact())
-RUNS_ON = replace(POD, phase="Running", container=ContainerFact("running"))
-ENDED_WELL = replace(RUNS_ON, container=ContainerFact("terminated"))
-ENDED_BADLY = replace(RUNS_ON, container=ContainerFact("terminated", exit_code=1))
-NEWS_OF_A_POD = [
-    pytest.param(None, POD, False, id="made"),
-    pytest.param(POD, RUNS_ON, False, id="runs"),
-    pytest.param(RUNS_ON, ENDED_WELL, True, id="its-program-has-ended"),
-    pytest.param(None, ENDED_WELL, True, id="first-seen-when-it-had-ended"),
-    pytest.param(ENDED_WELL, replace(ENDED_WELL, phase="Succeeded"), False, id="known-to-be-well"),
-    pytest.param(ENDED_BADLY, replace(ENDED_BADLY, phase="Failed"), True, id="why-it-ended-badly"),
-    pytest.param(POD, replace(POD, phase="Failed"), True, id="refused-by-its-node"),
-]
-
-
-@pytest.mark.parametrize(("old", "new", "urgent"), NEWS_OF_A_POD)
-def test_which_news_of_a_pod_let_its_run_go_on(
-    old: PodFact | None, new: PodFact, urgent: bool
-) -> None:
-    assert is_over(old, new) is urgent
-
-
-def test_which_news_of_a_job_let_its_run_go_on() -> None:
-    assert not is_stopped(None, job())
-    assert not is_stopped(job(), job(attended=True, had_pod=True, finished=True))
-    assert is_stopped(job(), job(suspended=True))
-    assert is_stopped(job(), job(deleting=True))

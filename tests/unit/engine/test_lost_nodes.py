@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.world import START
+from support.world import START, World, action, step, workflow
 from unit.engine.test_verdict import DRAINED, RUNS, at, not_found, waiting, world
 
 
@@ -87,3 +87,17 @@ def test_a_stopped_pod_is_not_judged_before_its_node_can_have_heard() -> None:
     w.tick(120)
     w.reconcile()
     assert w.status["steps"][0]["state"] == "Running"
+
+
+def test_among_steps_that_simply_run_on_the_one_on_a_silent_node_is_found() -> None:
+    steps = [{**step(f"s{n}"), "needs": ["trigger"]} for n in range(3)]
+    w = World(workflow(*steps), action("do-it", activeDeadlineSeconds=600))
+    w.reconcile()
+    for n in range(3):
+        w.pod(w.job(f"s{n}"), containerStatuses=[{"name": "action", "state": RUNS}])
+    w.reconcile()
+    w.pod(w.job("s1"))["metadata"] |= {"deletionTimestamp": at(0), "deletionGracePeriodSeconds": 0}
+    w.tick(120)
+    w.reconcile()
+    reasons = [w.step(f"s{n}").get("reason") for n in range(3)]
+    assert reasons == [None, "NodeLost", None]

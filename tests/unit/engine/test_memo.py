@@ -6,7 +6,7 @@ import gc
 import weakref
 
 from workflow_do.api.run import StepStatus
-from workflow_do.engine.memo import once
+from workflow_do.engine.memo import once, once_by
 
 
 def test_it_is_computed_once_for_each_object_and_apart_for_those_that_are_alike() -> None:
@@ -38,3 +38,16 @@ def test_nothing_is_kept_of_an_object_that_is_gone() -> None:
     del step
     gc.collect()
     assert gone() is None
+
+
+def test_of_two_objects_it_is_computed_again_where_another_asks() -> None:
+    asked: list[str] = []
+
+    @once_by
+    def joined(by: StepStatus, of: StepStatus) -> str:
+        asked.append(by.id + of.id)
+        return by.id + of.id
+
+    a, b, of = StepStatus(id="a"), StepStatus(id="b"), StepStatus(id="x")
+    assert [joined(a, of), joined(a, of), joined(b, of), joined(a, of)] == ["ax", "ax", "bx", "ax"]
+    assert asked == ["ax", "bx", "ax"]

@@ -81,6 +81,25 @@ def test_news_that_can_wait_are_met_by_whoever_comes_first() -> None:
     assert done == pytest.approx([100.3, 100.3])
 
 
+def test_of_news_that_can_wait_the_shortest_wait_counts() -> None:
+    async def test() -> None:
+        clock = Clock()
+
+        async def work(_: str) -> None:
+            pass
+
+        keys = queue(work, clock)
+        keys.add_within("a", 5)
+        keys.add_within("a", 0.3)
+        assert keys.release_due() == pytest.approx(0.3)
+        keys.add_within("a", 5)
+        clock.now += 0.3
+        assert keys.release_due() is None, "all of them were met"
+        assert len(keys) == 1
+
+    run(test)
+
+
 def test_news_that_can_wait_are_not_lost_during_the_work() -> None:
     done = 0
 
