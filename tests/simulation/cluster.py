@@ -56,6 +56,7 @@ class Cluster:
             role=labels[names.LABEL_ROLE],
             step=_place(labels),
             number=int(labels[names.LABEL_TRY]),
+            seq=int(raw["metadata"]["annotations"][names.ANNOTATION_SEQ]),
             needs_n=needs_n,
             fate=fate,
             author=self.server.writer,

@@ -29,7 +29,9 @@ class Fate:
 
 @dataclass
 class Try:
-    """One Job and what truly became of it; `run` is the uid of the run that it is of."""
+    """One Job and what truly became of it; `run` is the uid of the run that it is of, `seq` the
+    number of the start as the Job carries it.
+    """
 
     job: str
     uid: str
@@ -37,6 +39,7 @@ class Try:
     role: str
     step: str
     number: int
+    seq: int
     needs_n: bool
     fate: Fate
     pods: int = 0

@@ -36,11 +36,14 @@ def _asked(scene: Scene) -> bool:
 
 
 def undone_in_order(scene: Scene, this: Try) -> str | None:
-    """The undo of what started last comes first, one at a time."""
+    """The undo of what started last comes first, one at a time. What is undone may not be on record
+    yet: what is known to have been done by its Job alone is written down with its undo.
+    """
     if this.role != "undo" or this.stray:
         return None
     found, rows = _undoable(scene), records(scene.run)
-    mine = rows.get(("do", this.step), {}).get("seq") or 0
+    done = ("do", this.step)
+    mine = rows.get(done, {}).get("seq") or max((t.seq for t in scene.tries_of(done)), default=0)
     for (_, step), seq in found.items():
         state = rows.get(("undo", step), {}).get("state")
         over = state in ENDED or any(t.ended_well for t in scene.tries_of(("undo", step)))
