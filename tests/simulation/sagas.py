@@ -43,7 +43,8 @@ def undone_in_order(scene: Scene, this: Try) -> str | None:
         return None
     found, rows = _undoable(scene), records(scene.run)
     done = ("do", this.step)
-    mine = rows.get(done, {}).get("seq") or max((t.seq for t in scene.tries_of(done)), default=0)
+    tries = [t.seq for t in scene.tries_of(done) if not t.stray]
+    mine = rows.get(done, {}).get("seq") or max(tries, default=0)
     for (_, step), seq in found.items():
         state = rows.get(("undo", step), {}).get("state")
         over = state in ENDED or any(t.ended_well for t in scene.tries_of(("undo", step)))

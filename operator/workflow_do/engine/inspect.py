@@ -93,7 +93,7 @@ def inspect(
             continue
         job = jobs.get(record.job_uid or "")
         pod = pod_of(job, pods.get(record.job_uid or "", ()))
-        rests = _rests_until(known, record, pod, now) if unhurried else None
+        rests = _rests_until(known, record, pod, now) if unhurried and not known.child else None
         if found.live and rests is not None and earliest(found.look_at, rests) is found.look_at:
             continue
         step = ledger.step(unit.step) if unit.role is Role.DO else None

@@ -60,8 +60,8 @@ def _told_once() -> Any:
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The records of all units. `first` is the step that is on record as the one that ended the
-    run; `places` says where each step stands in `steps`. The last two are told once a ledger:
-    a plan asks for them many times, and of hundreds of records.
+    run; `places` says where each step stands in `steps`. What a plan asks for many times, and of
+    hundreds of records, is told once a ledger.
     """
 
     steps: tuple[StepStatus, ...]

@@ -15,7 +15,6 @@ from workflow_do.engine.facts import JobFact, PodFact, Run
 from workflow_do.engine.hindrance import cause
 from workflow_do.engine.ledger import identified, of_status
 from workflow_do.engine.memo import once
-from workflow_do.engine.problem import Problem
 
 
 class Haste(Enum):
@@ -31,28 +30,28 @@ def may_run(job: JobFact) -> bool:
     return not (job.finished or job.suspend)
 
 
-def haste_of_job(run: Run | Problem | None, old: JobFact | None, new: JobFact) -> Haste:
+def haste_of_job(status: RunStatus | None, old: JobFact | None, new: JobFact) -> Haste:
     """That the Job controller counts a Job's Pods is nobody's concern; nor is the end of a Job
-    whose Pod has told before.
+    whose Pod has told before. `status`: of the run as last written, None where nothing was.
     """
     if old is None:
         return Haste.SOON
     if is_stopped(old, new):
         return Haste.NOW
-    ended = new.finished if new.uid in _jobs_of(run).judged else old.finished
+    ended = new.finished if new.uid in _jobs_in(status).judged else old.finished
     counted = replace(old, attended=new.attended, had_pod=new.had_pod, finished=ended)
     return Haste.LATER if counted == new else Haste.SOON
 
 
-def haste_of_pod(run: Run | Problem | None, old: PodFact | None, new: PodFact) -> Haste:
-    """A Pod that nothing hinders lets nothing go on until it ends; nor does what comes of it after
-    its unit was judged by it.
+def haste_of_pod(status: RunStatus | None, old: PodFact | None, new: PodFact) -> Haste:
+    """A Pod of a step's newest Job that nothing hinders lets nothing go on until it ends; nor does
+    what comes of it after its unit was judged by it. One of another Job may be a late one.
     """
     if is_over(old, new):
         return Haste.NOW
-    known = _jobs_of(run)
-    plain = _is_plain(new) and (old is None or _is_plain(old)) and new.job_uid not in known.shown
-    return Haste.LATER if plain or new.job_uid in known.judged else Haste.SOON
+    jobs = _jobs_in(status)
+    plain = new.job_uid in jobs.silent and _is_plain(new) and (old is None or _is_plain(old))
+    return Haste.LATER if plain or new.job_uid in jobs.judged else Haste.SOON
 
 
 def _is_plain(pod: PodFact) -> bool:
@@ -62,22 +61,24 @@ def _is_plain(pod: PodFact) -> bool:
 
 
 class _Jobs(NamedTuple):
-    """The Jobs (uids) by which units have ended; and those of which a reason is shown."""
+    """The newest Jobs (uids) of units: of those that have ended, and of those that go on and of
+    which no reason is shown.
+    """
 
     judged: frozenset[str] = frozenset()
-    shown: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
 
 
-def _jobs_of(run: Run | Problem | None) -> _Jobs:
-    return _jobs_in(run.status) if isinstance(run, Run) else _Jobs()
+def _jobs_in(status: RunStatus | None) -> _Jobs:
+    return _list_jobs(status) if status is not None else _Jobs()
 
 
 @once
-def _jobs_in(status: RunStatus) -> _Jobs:
+def _list_jobs(status: RunStatus) -> _Jobs:
     rows = [(r.job_uid, r) for _, r in of_status(status).units() if r.job_uid]
     return _Jobs(
-        judged=frozenset(uid for uid, record in rows if record.state.terminal),
-        shown=frozenset(uid for uid, record in rows if record.reason),
+        judged=frozenset(uid for uid, r in rows if r.state.terminal),
+        silent=frozenset(uid for uid, r in rows if not r.state.terminal and not r.reason),
     )
 
 

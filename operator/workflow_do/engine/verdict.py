@@ -363,8 +363,8 @@ def _no_pod_yet(a: Attempt, job: JobFact) -> Verdict:
     deadline = a.job_created + timedelta(seconds=a.action.spec.start_deadline_seconds)
     if a.stop is not None:
         return Going(a.stop)
-    if a.now < a.job_created + _POD_GRACE:
-        return Going(look_at=a.job_created + _POD_GRACE)
+    if a.now < min(deadline, a.job_created + _POD_GRACE):
+        return Going(look_at=min(deadline, a.job_created + _POD_GRACE))
     if not a.live and not _asked_lately(a, deadline):
         return Going(needs_live=True)
     if not a.live and a.asked is not None:

@@ -248,7 +248,7 @@ class Executor:
         if not _is_same_try(found, effect.manifest, run.uid):
             message = f"the Job {effect.name!r} is there, but it is not this run's"
             return Refusal(Reason.NAME_CONFLICT, message)
-        self._store.see_job(found)
+        self._store.see_job(found, own=True)
         return parse_job(found)
 
     async def _store_data(self, effect: StoreData, seen: Observed) -> Observed:

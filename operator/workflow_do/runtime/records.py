@@ -75,6 +75,11 @@ class Record:
     approvals: dict[str, Versioned[ApprovalFact]] = field(default_factory=dict)
 
     @property
+    def told(self) -> RunStatus | None:
+        """The newest status, whether it is stored yet or on its way there."""
+        return self.writes or (self.run.status if isinstance(self.run, Run) else None)
+
+    @property
     def awaits_approval(self) -> bool:
         """Whether a step of the run, as last written, waits for people to decide."""
         return isinstance(self.run, Run) and awaits_approval(self.run.status)

@@ -131,8 +131,8 @@ class Store:
             self._history(record.key.namespace, record.workflow)
         return record
 
-    def see_job(self, raw: Raw) -> RunKey | None:
-        """A Job; ignored unless it carries the uid of a run in its namespace."""
+    def see_job(self, raw: Raw, *, own: bool = False) -> RunKey | None:
+        """A Job of a run in its namespace, else ignored; `own`: its worker's, who looks again."""
         record = self._parent(raw)
         if record is None or self._is_buried(raw):
             return None
@@ -143,7 +143,8 @@ class Store:
         if not _put(record.jobs, uid, raw, fact):
             return None
         self.live.see_job(record.key.uid, uid, fact)
-        self._hasten(record.key, haste_of_job(record.run, before, fact))
+        if not own:
+            self._hasten(record.key, haste_of_job(record.told, before, fact))
         return record.key
 
     def see_pod(self, raw: Raw) -> RunKey | None:
@@ -158,7 +159,7 @@ class Store:
         self.live.see_pod(record.key.uid, fact)
         if fact.ended and (before is None or not before.ended):
             self._ended(record.key)
-        self._hasten(record.key, haste_of_pod(record.run, before, fact))
+        self._hasten(record.key, haste_of_pod(record.told, before, fact))
         return record.key
 
     def see_approval(self, raw: Raw) -> RunKey | None:

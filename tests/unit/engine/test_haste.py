@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from support.world import START, World, action, step, workflow
+from workflow_do.api.run import RunStatus, StepState, StepStatus
 from workflow_do.engine.facts import ContainerFact, JobFact, PodFact, parse_job, parse_pod
 from workflow_do.engine.live import Haste, haste_of_job, haste_of_pod
 
 NOW, SOON, LATER = Haste.NOW, Haste.SOON, Haste.LATER
+RUNNING = StepStatus(id="a", state=StepState.RUNNING, job_uid="j")
+STATUS = RunStatus(steps=(RUNNING,))
 
 MADE = PodFact("p", "u", "j", "Pending", ContainerFact())
 BOUND = replace(MADE, bound=True)
@@ -45,7 +48,14 @@ NO_IMAGE = replace(BOUND, container=ContainerFact("waiting", reason="ErrImagePul
     ],
 )
 def test_news_of_a_pod(old: PodFact | None, new: PodFact, expected: Haste) -> None:
-    assert haste_of_pod(None, old, new) is expected
+    assert haste_of_pod(STATUS, old, new) is expected
+
+
+def test_a_pod_of_a_job_that_is_not_on_record_may_be_a_late_one() -> None:
+    """It is to be stopped, and nobody may have told of its Job since it made the Pod."""
+    for old, new in ((None, MADE), (MADE, BOUND), (PREPARED, RUNS_ON)):
+        assert haste_of_pod(STATUS, old, replace(new, job_uid="of an earlier try")) is SOON
+        assert haste_of_pod(None, old, new) is SOON
 
 
 def job(**changes: Any) -> JobFact:
@@ -66,7 +76,7 @@ def job(**changes: Any) -> JobFact:
     ],
 )
 def test_news_of_a_job(old: JobFact | None, new: JobFact, expected: Haste) -> None:
-    assert haste_of_job(None, old, new) is expected
+    assert haste_of_job(STATUS, old, new) is expected
 
 
 def test_what_follows_the_end_of_a_step_concerns_nobody() -> None:
@@ -76,13 +86,13 @@ def test_what_follows_the_end_of_a_step_concerns_nobody() -> None:
     ended = parse_pod(world.ends("{}"))
     made = parse_job(world.job("a"))
     phase, finished = replace(ended, phase="Succeeded"), replace(made, finished=True)
-    before = world.parsed()
+    before = world.parsed().status
     assert haste_of_pod(before, ended, phase) is SOON, "the step has not ended on record"
     assert haste_of_job(before, made, finished) is SOON
     world.reconcile()
     assert world.step("a")["state"] == "Succeeded"
-    assert haste_of_pod(world.parsed(), ended, phase) is LATER
-    assert haste_of_job(world.parsed(), made, finished) is LATER
+    assert haste_of_pod(world.parsed().status, ended, phase) is LATER
+    assert haste_of_job(world.parsed().status, made, finished) is LATER
 
 
 def test_a_reason_that_is_shown_goes_soon() -> None:
@@ -95,4 +105,4 @@ def test_a_reason_that_is_shown_goes_soon() -> None:
     world.tick(3)
     world.reconcile()
     assert world.step("a")["reason"] == "QuotaExceeded"
-    assert haste_of_pod(world.parsed(), None, replace(MADE, job_uid=uid)) is SOON
+    assert haste_of_pod(world.parsed().status, None, replace(MADE, job_uid=uid)) is SOON

@@ -48,6 +48,11 @@ def test_a_job_without_a_pod_is_explained_by_its_events(
     assert w.job()["spec"]["suspend"] is True
 
 
+def test_a_deadline_that_is_shorter_than_the_wait_for_a_pod_is_kept() -> None:
+    w = world(startDeadlineSeconds=1)
+    assert w.plan(live=False).look_at == w.now + timedelta(seconds=1)
+
+
 def test_a_pod_that_is_late_is_asked_for_once_in_five_seconds() -> None:
     """Each event of a run comes by here, and to ask is dear."""
     w = world(startDeadlineSeconds=30)

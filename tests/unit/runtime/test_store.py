@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from workflow_do.api import names
+from workflow_do.api.run import RunStatus, StepState, StepStatus
 from workflow_do.engine.facts import Run
+from workflow_do.engine.live import Haste
 from workflow_do.engine.problem import Problem
 from workflow_do.runtime.api import Listing
 from workflow_do.runtime.catalogue import Catalogue, DefinitionKey, Kind, News
@@ -56,6 +58,13 @@ def child(
         },
         **more,
     }
+
+
+def of_job(pod: dict[str, Any], uid: str = "uid-of-job-1") -> dict[str, Any]:
+    """The Pod as that Job makes it."""
+    pod["metadata"]["labels"] |= {"batch.kubernetes.io/controller-uid": uid}
+    pod["metadata"]["ownerReferences"] = [{"uid": uid, "controller": True}]
+    return pod
 
 
 def record(store: Store) -> Record:
@@ -226,3 +235,38 @@ def test_of_a_definition_its_spec_is_news_and_its_status_is_not() -> None:
     assert "managedFields" not in found["metadata"]
     catalogue.forget(key)
     assert catalogue.get(key) is None
+
+
+def test_who_is_told_how_urgent_news_is() -> None:
+    told: list[tuple[RunKey, Haste]] = []
+    store = Store(hasten=lambda key, haste: told.append((key, haste)))
+    store.see_run(run(10))
+    store.see_job(child(11), own=True)
+    assert told == [], "the worker that made it looks again in any case"
+    store.see_job(child(11))
+    assert told == [], "seen before"
+    store.see_job(child(12, status={"conditions": [{"type": "Suspended", "status": "True"}]}))
+    store.see_job(child(13, name="another"))
+    assert told == [(KEY, Haste.NOW), (KEY, Haste.SOON)]
+
+
+def test_a_stray_of_a_completed_run_is_told_of_soon() -> None:
+    told: list[tuple[RunKey, Haste]] = []
+    store = Store(hasten=lambda key, haste: told.append((key, haste)))
+    store.see_run(run(10, COMPLETED))
+    store.see_job(child(11))
+    store.see_job(child(12, name="stray"))
+    assert told == [(KEY, Haste.SOON)]
+
+
+def test_news_of_a_pod_are_weighed_by_the_status_that_is_on_its_way() -> None:
+    """The Pod comes before the status that names its Job is stored."""
+    told: list[Haste] = []
+    store = Store(hasten=lambda _key, haste: told.append(haste))
+    store.see_run(run(10))
+    pod = {"status": {"phase": "Pending"}}
+    store.see_pod(of_job(child(11, name="pod-1", **pod)))
+    step = StepStatus(id="one", state=StepState.RUNNING, job_uid="uid-of-job-1")
+    store.writes(KEY, RunStatus(steps=(step,)))
+    store.see_pod(of_job(child(12, name="pod-2", **pod)))
+    assert told == [Haste.SOON, Haste.LATER]
