@@ -17,7 +17,7 @@ from workflow_do.runtime.config import ConfigError
 from workflow_do.runtime.metrics import CONTENT_TYPE
 
 MAX_BUSY_SECONDS: Final = 60.0
-"""No look at a run takes this long: every call has a timeout of 15 s."""
+"""No round of a run takes this long: every call has a timeout of 15 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ async def serve(
 ) -> AsyncIterator[None]:
     """Serve all until the block ends.
 
-    `busy` tells for how many seconds the slowest worker has been at one key, `watching` whether
+    `busy` tells for how many seconds the slowest worker has not got on, `watching` whether
     the watches live, `metrics` gives what Prometheus reads. ConfigError if the port cannot be
     listened on.
     """

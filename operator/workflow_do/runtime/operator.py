@@ -79,6 +79,7 @@ class Operator:
             metrics=self._metrics,
             ask=self.places.ask,
             turns=self._turns,
+            alive=self.queue.touch,
         )
         self.resync = Resync(
             api,

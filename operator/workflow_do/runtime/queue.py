@@ -130,8 +130,15 @@ class WorkQueue(Generic[K]):
             for number in range(self._workers):
                 tasks.create_task(self._worker(), name=f"queue worker {number}")
 
+    def touch(self, key: K) -> None:
+        """The worker of the key gets on with it, however long it takes."""
+        if key in self._busy:
+            self._busy[key] = self._clock()
+
     def oldest_busy(self) -> float:
-        """For how many seconds the slowest worker has been busy with one key; 0 when idle."""
+        """For how many seconds the slowest worker has been busy with one key, since it last got on
+        with it; 0 when idle.
+        """
         return self._clock() - min(self._busy.values()) if self._busy else 0.0
 
     def __len__(self) -> int:

@@ -40,13 +40,18 @@ def _unlimited(_run: Run, _wish: Wish) -> Standing:
     return Standing(granted=True)
 
 
+def _unheard(_key: RunKey) -> None:
+    """Nobody watches the worker."""
+
+
 class TooManyTurns(Exception):
     """A plan that never comes to an end; the queue backs off and tries again."""
 
 
 class Reconciler:
     """Brings runs forward. `look_at` is called with a key and when to look at it again, `ask` with
-    a run that needs a place among those of its Workflow.
+    a run that needs a place among those of its Workflow, `alive` at the beginning of each round: a
+    run of hundreds of short steps can keep its worker for minutes.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Reconciler:
         metrics: Metrics | None = None,
         ask: Callable[[Run, Wish], Standing] = _unlimited,
         turns: Turns | None = None,
+        alive: Callable[[RunKey], None] = _unheard,
     ) -> None:
         self._observer = observer
         self._executor = executor
@@ -70,6 +76,7 @@ class Reconciler:
         self._metrics = metrics or unread()
         self._ask = ask
         self._turns = turns
+        self._alive = alive
 
     async def reconcile(self, key: RunKey) -> None:
         """Go on with a run until it waits for something."""
@@ -77,6 +84,7 @@ class Reconciler:
         try:
             again = True
             while again:
+                self._alive(key)
                 waits = None  # whatever befalls this round, the run is not at rest
                 again, waits = await self._once(key)
         except RunGone:

@@ -343,6 +343,11 @@ def test_the_slowest_worker_is_known() -> None:
         await asyncio.sleep(0)
         clock.now += 61
         assert keys.oldest_busy() == 61
+        keys.touch("a")
+        keys.touch("nobody works on it")
+        assert keys.oldest_busy() == 0, "it gets on"
+        clock.now += 1
+        assert keys.oldest_busy() == 1
         stuck.set()
         await step
         assert keys.oldest_busy() == 0

@@ -31,7 +31,9 @@ class Rounds(Reconciler):
 
     def __init__(self, places: Places, *rounds: Any) -> None:
         nobody: Any = Nobody()
-        super().__init__(nobody, nobody, nobody, nobody, lambda *_: None, turns=places)  # type: ignore[arg-type]
+        self.begun: list[RunKey] = []
+        parts = (nobody, nobody, nobody, nobody, lambda *_: None)
+        super().__init__(*parts, turns=places, alive=self.begun.append)  # type: ignore[arg-type]
         self._rounds = list(rounds)
 
     async def _once(self, key: RunKey) -> Any:
@@ -69,3 +71,10 @@ def test_a_run_is_at_rest_by_its_last_round_alone(
 ) -> None:
     """A Job may have been made that is not on record, for somebody else has written first."""
     assert left(*rounds) == waits
+
+
+def test_a_worker_is_alive_with_each_round() -> None:
+    """A run of hundreds of short steps keeps its worker for minutes, and that one is not stuck."""
+    rounds = Rounds(Places(), *[(True, None)] * 4, (False, frozenset()))
+    asyncio.run(rounds.reconcile(KEY))
+    assert rounds.begun == [KEY] * 5
