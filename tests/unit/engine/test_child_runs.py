@@ -11,7 +11,6 @@ from support.calling import call, made_but_not_named, new, world
 from support.world import Raw, World, step, workflow
 from workflow_do.engine.effects import ControlRun, CreateRun
 from workflow_do.engine.kin import parse_child
-from workflow_do.engine.timestamps import stamp
 
 # From the start to the end.
 
@@ -32,20 +31,6 @@ def test_a_child_gets_the_input_as_its_body_and_gives_its_outputs() -> None:
     w.ends("{}")
     w.settle()
     assert w.verdict() == ("True", "Succeeded")
-
-
-def test_a_pod_that_no_job_made_does_not_stand_for_a_child() -> None:
-    """It carries the run's label, runs longer than all others, and belongs to nothing."""
-    w = world(step("beside", "plain"), {**call(), "needs": ["trigger"]})
-    w.runs(w.job("beside"))
-    w.tick(60)
-    made_up = copy.deepcopy(w.runs(w.job("beside")))
-    made_up["metadata"] |= {"name": "x", "uid": "x", "labels": {}, "ownerReferences": []}
-    made_up["status"]["startTime"] = stamp(w.now)
-    w.pods["x"] = made_up
-    w.child("pay").ends('{"id": "r-1"}')
-    w.settle()
-    assert w.step("pay")["state"] == "Succeeded"
 
 
 def test_a_child_without_outputs_gives_an_empty_object() -> None:
