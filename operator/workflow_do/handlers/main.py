@@ -57,7 +57,7 @@ class Life:
         self.watches: asyncio.Task[None] | None = None
 
     def busy(self) -> float:
-        """For how many seconds the slowest worker has been at one key."""
+        """For how many seconds the slowest worker has not got on."""
         return self.operator.queue.oldest_busy() if self.operator is not None else 0.0
 
     def watching(self) -> bool:
