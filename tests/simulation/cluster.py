@@ -31,6 +31,8 @@ _NONE: Final = frozenset[str]()
 _FINAL: Final = frozenset({"Complete", "Failed"})
 _SLACK: Final = 25
 """So many seconds after its time is up a container is surely dead; the engine allows 30."""
+_COMES_BACK: Final = timedelta(seconds=10)
+"""A kubelet that could not report an end for so long tells why together with it."""
 
 Move = tuple[str, Callable[[], object]]
 
@@ -274,7 +276,8 @@ class Cluster:
 
     def _over(self, m: Machine, code: int, reason: str, message: str = "") -> None:
         m.state, m.exit_code, m.reason, m.message = "ended", code, reason, message
-        m.finished = min(self.server.now, self._dead_by(m))
+        until = min(self.server.now, self._dead_by(m))  # a deadline that is shortened may be past
+        m.finished = until if m.begun is None else max(until, m.begun)
         m.of.running, m.of.exit_code = False, code
         if m.of.fate.by_log and code == 0:
             self.server.logs[m.pod] = f"working\n::output::{message}\n"
@@ -297,6 +300,9 @@ class Cluster:
             if m.begun is not None:
                 state["terminated"]["startedAt"] = stamp(m.begun)
         self._status(m, containerStatuses=_statuses(state, m.pod if m.begun else ""))
+        late = m.finished is not None and self.server.now >= m.finished + _COMES_BACK
+        if m.evicted and late:
+            self._report_phase(m)
 
     def _report_phase(self, m: Machine) -> None:
         told = m.killed in ("DeadlineExceeded", "Evicted")

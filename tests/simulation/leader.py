@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from simulation.loop import StillLoop
 from simulation.server import Change, Raw, Server
+from workflow_do.engine.live import Haste
 from workflow_do.engine.transitions import Note
 from workflow_do.runtime.admission import Admissions
 from workflow_do.runtime.api import (
@@ -30,6 +31,7 @@ from workflow_do.runtime.api import (
 )
 from workflow_do.runtime.execute import Executor
 from workflow_do.runtime.observe import Observer
+from workflow_do.runtime.operator import HASTE_SECONDS
 from workflow_do.runtime.reconcile import Reconciler
 from workflow_do.runtime.status import StatusWriter
 from workflow_do.runtime.store import RunKey, Store
@@ -83,11 +85,21 @@ class Wire:
             return None
 
     async def list_all(
-        self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
+        self,
+        resource: Resource,
+        namespace: str | None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        metadata_only: bool = False,
     ) -> Listing:
         if resource is EVENTS:
             return self._server.events(fields)
-        return await self._call("list", resource, labels, fields)
+        found = await self._call("list", resource, labels, fields)
+        if not metadata_only:
+            return found
+        rows = [{"metadata": raw["metadata"]} for raw in found.items]
+        return Listing(rows, found.version, partial=True)
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Raw:
         return await self._call("create", resource, body)
@@ -151,12 +163,14 @@ class Working:
     def __init__(self) -> None:
         self.due: dict[RunKey, None] = {}
         self.again: dict[RunKey, datetime] = {}
+        self.soon: dict[RunKey, datetime] = {}
         self._tasks: dict[RunKey, asyncio.Task[None]] = {}
 
     def go(self) -> None:
         """Go on as far as it can without an answer. Raises Broken, or a violated invariant."""
         for key in self._in_turn():
             del self.due[key]
+            self.soon.pop(key, None)
             self._tasks[key] = self.loop.create_task(self._runs.reconcile(key))
         self.loop.drain()
         for key, task in [*self._tasks.items()]:
@@ -184,7 +198,7 @@ class Working:
     def next_time(self) -> datetime | None:
         """When it wakes by itself."""
         timer = self.loop.next_timer()
-        times = [*self.again.values()]
+        times = [*self.again.values(), *self.soon.values()]
         times += [self.server.at(timer)] if timer is not None else []
         return min(times) if times else None
 
@@ -203,7 +217,7 @@ class Leader(Working):
         super().__init__()
         self.server = server
         self.loop = StillLoop(server.seconds)
-        self.store = Store(history=self._history)
+        self.store = Store(history=self._history, hasten=self._hasten)
         self.wire = Wire(server, self.loop, self.store)
         self.heard = dict.fromkeys(_WATCHED, len(server.log))
         self._places = self._admissions() if places else None
@@ -231,9 +245,10 @@ class Leader(Working):
     def wants(self) -> bool:
         """Whether it would do something if it were let: begin, or wake from a sleep."""
         now = self.server.now
-        for key in [key for key, time in self.again.items() if now >= time]:
-            del self.again[key]
-            self.due[key] = None
+        for wishes in (self.again, self.soon):
+            for key in [key for key, time in wishes.items() if now >= time]:
+                del wishes[key]
+                self.due[key] = None
         timer = self.loop.next_timer()
         return (
             any(key not in self._tasks for key in self.due)
@@ -251,11 +266,11 @@ class Leader(Working):
         elif kind == RUNS.plural:
             self._wake(self.store.see_run(raw))
         elif kind == JOBS.plural:
-            self._wake(self.store.see_job(raw))
+            self.store.see_job(raw)
         elif kind == APPROVALS.plural:
             self._wake(self.store.see_approval(raw))
         else:
-            self._wake(self.store.see_pod(raw))
+            self.store.see_pod(raw)
 
     def doubt(self) -> None:
         """What the resync does when it finds that a watch has missed something."""
@@ -280,7 +295,7 @@ class Leader(Working):
                 self.store,
                 limit,
                 wake=self._wake,
-                seen=lambda raw: self._wake(self.store.see_job(raw)),
+                seen=self.store.see_job,
             )
         caught_up = asyncio.Event()
         caught_up.set()
@@ -290,6 +305,14 @@ class Leader(Working):
     def _wake(self, key: RunKey | None) -> None:
         if key is not None:
             self.due[key] = None
+
+    def _hasten(self, key: RunKey, haste: Haste) -> None:
+        """News of a Job or a Pod: what lets nothing go on waits, as in the operator's queue."""
+        if haste is Haste.NOW:
+            self.due[key] = None
+        elif key not in self.due:
+            time = self.server.now + timedelta(seconds=HASTE_SECONDS[haste])
+            self.soon[key] = min(time, self.soon.get(key, time))
 
     def _look_at(self, key: RunKey, time: datetime) -> None:
         time = max(time, self.server.now + _SHORTEST_WAIT)

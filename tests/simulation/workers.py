@@ -43,12 +43,14 @@ class FamilyWire(Wire):
         fields: str = "",
         metadata_only: bool = False,
     ) -> Listing:
-        found = await super().list_all(resource, namespace, labels=labels, fields=fields)
+        found = await super().list_all(
+            resource, namespace, labels=labels, fields=fields, metadata_only=metadata_only
+        )
         if resource is not RUNS:
             return found
         key, _, value = labels.partition("=")
         mine = [r for r in found.items if (r["metadata"].get("labels") or {}).get(key) == value]
-        return Listing(mine, found.version)
+        return Listing(mine, found.version, found.partial)
 
 
 class Process(Working):

@@ -36,7 +36,7 @@ Key = RunKey | DefinitionKey
 
 _SHORTEST_WAIT: Final = 0.1
 """Seconds; a time to look at that has passed already must not become a loop without a pause."""
-_SECONDS: Final = {Haste.SOON: 0.3, Haste.LATER: 5.0}
+HASTE_SECONDS: Final = {Haste.NOW: 0.0, Haste.SOON: 0.3, Haste.LATER: 5.0}
 """A Job and its Pod bring a dozen events, and most of them let nothing go on: those wait for each
 other so long, and for one that does."""
 
@@ -214,7 +214,7 @@ class Operator:
         if haste is Haste.NOW:
             self.queue.add(key)
         else:
-            self.queue.add_within(key, _SECONDS[haste])
+            self.queue.add_within(key, HASTE_SECONDS[haste])
 
     def _look_at(self, key: RunKey, time: datetime) -> None:
         seconds = (time - self._api.clock.now()).total_seconds()
