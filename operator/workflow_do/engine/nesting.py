@@ -10,7 +10,7 @@ templates and schemas by limits of their own, so nothing is ever done with a par
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -25,18 +25,38 @@ _TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]+|[\]}]+')
 
 def shallow(content: bytes) -> bytes:
     """The same JSON, without what lies too deep; anything else than JSON as it is."""
-    # An empty object ends its branch: of the many of managedFields no two can lie in each other.
-    open_ = content.count(b"{") - content.count(b"{}") + content.count(b"[")
-    return content if open_ < DEPTH or _fits(content) else _cut(content)
-
-
-def _fits(content: bytes) -> bool:
-    """By the two limits of orjson (1,024 levels read, 254 written): far quicker than counting."""
+    if _is_surely_shallow(content):
+        return content
     try:
-        orjson.dumps(orjson.loads(content))
+        _parse_shallow(content)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return False
-    return True
+        return _cut(content)
+    return content
+
+
+def parse(content: bytes) -> Any:
+    """What the JSON says, without what lies too deep. Raises orjson.JSONDecodeError."""
+    if _is_surely_shallow(content):
+        return orjson.loads(content)
+    try:
+        return _parse_shallow(content)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return orjson.loads(_cut(content))
+
+
+def _is_surely_shallow(content: bytes) -> bool:
+    """Whether there is too little in it to be deep."""
+    # An empty object ends its branch: of the many of managedFields no two can lie in each other.
+    return content.count(b"{") - content.count(b"{}") + content.count(b"[") < DEPTH
+
+
+def _parse_shallow(content: bytes) -> Any:
+    """By the two limits of orjson (1,024 levels read, 254 written), which it raises its errors for:
+    far quicker than counting.
+    """
+    parsed = orjson.loads(content)
+    orjson.dumps(parsed)
+    return parsed
 
 
 def _cut(content: bytes) -> bytes:

@@ -9,6 +9,7 @@ a last word to the API server.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -41,11 +42,21 @@ def main() -> None:
         settings = read_settings(os.environ)
         link = connection.from_environment()
         logs.configure(settings.log_level, settings.log_format)
+        _spare_the_collector()
         code = asyncio.run(serve(settings, link))
     except (ConfigError, connection.ConnectionFault) as error:
         print(f"workflow-do-operator: {error}", file=sys.stderr)
         code = 2
     sys.exit(code)
+
+
+def _spare_the_collector() -> None:
+    """What is there by now stays: to look through all of it for garbage, again and again, takes a
+    tenth of the CPU time of a busy operator.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 class Life:

@@ -76,7 +76,7 @@ def _login(
 
     @kopf.on.login(registry=registry)
     async def on_login(**_: Any) -> kopf.AiohttpSession:
-        session = link.session(limit=0)
+        session = link.session(limit=0, shallow=True)
         sessions.append(session)
         return kopf.AiohttpSession(server=link.server, aiohttp_session=session)
 

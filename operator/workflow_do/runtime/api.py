@@ -16,14 +16,15 @@ import aiohttp
 import orjson
 
 from workflow_do.api import names
+from workflow_do.engine import nesting
 from workflow_do.runtime import clock
 from workflow_do.runtime.lanes import Room
+from workflow_do.runtime.shallow import lines_of
 from workflow_do.runtime.tail import LogTail, Tail
 
 Raw = dict[str, Any]
 
 _PAGE: Final = 500
-_CHUNK: Final = 1 << 20
 _AT_ONCE: Final = 16
 """Calls under way. More of them do not make a busy API server quicker, but they keep the event loop
 from the watches."""
@@ -110,10 +111,11 @@ class Unavailable(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The items of a list and the resourceVersion it is of."""
+    """The items of a list and the resourceVersion it is of; `partial`: only their metadata."""
 
     items: list[Raw]
     version: int
+    partial: bool = False
 
 
 async def _whole(answer: aiohttp.ClientResponse) -> bytes:
@@ -191,7 +193,7 @@ class Api:
             items += page.get("items") or ()
             meta = page.get("metadata") or {}
             if not meta.get("continue"):
-                return Listing(items, version_of(page))
+                return Listing(items, version_of(page), metadata_only)
             query["continue"] = meta["continue"]
 
     async def watch(
@@ -224,11 +226,9 @@ class Api:
                     raise Forgotten(f"the resourceVersion {version} is too old")
                 if answer.status >= 300:
                     raise _error(answer.status, answer.headers, await answer.read())
-                rest = b""
-                async for data in answer.content.iter_chunked(_CHUNK):
-                    *lines, rest = (rest + data).split(b"\n")
-                    for line in lines:
-                        yield line
+                async for line in lines_of(answer.content):
+                    if line.endswith(b"\n"):
+                        yield line[:-1]
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             what = str(error) or type(error).__name__
             raise Unavailable(f"watch of {where}: {what}"[:_MESSAGE_CHARS]) from error
@@ -365,7 +365,7 @@ def version_of(raw: Mapping[str, Any]) -> int:
 
 def _parse(content: bytes) -> Raw:
     try:
-        parsed = orjson.loads(content)
+        parsed = nesting.parse(content)
     except orjson.JSONDecodeError as error:
         raise Unavailable("the answer was cut off or is not JSON") from error
     return parsed if isinstance(parsed, dict) else {}
@@ -374,7 +374,7 @@ def _parse(content: bytes) -> Raw:
 def _error(status: int, headers: Mapping[str, str], content: bytes) -> ApiError:
     """What a refusal means. Only the API server's own Status objects are quoted."""
     try:
-        told = orjson.loads(content)
+        told = nesting.parse(content)
     except orjson.JSONDecodeError:
         told = None
     if not isinstance(told, dict) or told.get("kind") != "Status":

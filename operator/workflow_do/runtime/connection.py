@@ -40,8 +40,10 @@ class Connection:
     tls: ssl.SSLContext | None
     authorization: TokenSource = field(repr=False)
 
-    def session(self, *, limit: int) -> aiohttp.ClientSession:
-        """A new session with at most `limit` connections (0: any number); its JSON is shallow."""
+    def session(self, *, limit: int, shallow: bool = False) -> aiohttp.ClientSession:
+        """A new session with at most `limit` connections (0: any number); `shallow`: its JSON is,
+        for readers that do not cut it themselves.
+        """
         connector = aiohttp.TCPConnector(
             limit=limit, ssl=self.tls if self.tls is not None else True, keepalive_timeout=60
         )
@@ -50,7 +52,7 @@ class Connection:
             timeout=aiohttp.ClientTimeout(total=15, sock_connect=3),
             headers={"User-Agent": f"workflow-do/{__version__}"},
             middlewares=(self._authorize,),
-            response_class=ShallowResponse,
+            response_class=ShallowResponse if shallow else aiohttp.ClientResponse,
         )
 
     async def _authorize(

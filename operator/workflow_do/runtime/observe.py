@@ -38,6 +38,7 @@ from workflow_do.runtime.api import (
     WORKFLOWS,
     Api,
     ApiError,
+    Listing,
     NotFound,
     Resource,
     Unavailable,
@@ -46,6 +47,7 @@ from workflow_do.runtime.api import (
 from workflow_do.runtime.held import HeldData
 from workflow_do.runtime.past import find_past_job
 from workflow_do.runtime.protection import try_forgery
+from workflow_do.runtime.records import F, Versioned, is_known
 from workflow_do.runtime.store import Record, RunKey, Store, key_of
 from workflow_do.runtime.used import find_used
 
@@ -204,8 +206,8 @@ class Observer:
         version = record.version
         mine = f"{names.LABEL_RUN_UID}={key.uid}"
         record.attended = frozenset(record.strays)
-        jobs = await self._api.list_all(JOBS, key.namespace, labels=mine)
-        pods = await self._api.list_all(PODS, key.namespace, labels=mine)
+        jobs = await self._list_children(JOBS, key, record.jobs)
+        pods = await self._list_children(PODS, key, record.pods)
         if record.run is None:  # completed: nothing of it is kept, so look at a passing copy
             record = Record(key, version_of(raw), parse_run(raw))
             version = record.version
@@ -218,6 +220,21 @@ class Observer:
             found = await self._api.list_all(APPROVALS, key.namespace, fields=of_run)
             self._store.see_approvals(record, found)
         return record, record.version == version
+
+    async def _list_children(
+        self, resource: Resource, key: RunKey, known: Mapping[str, Versioned[F]]
+    ) -> Listing:
+        """All Jobs, or Pods, of a run; where each is known in its newest state, as it mostly is,
+        their metadata alone: at the end of a long run all else would be read for nothing.
+        """
+        mine = f"{names.LABEL_RUN_UID}={key.uid}"
+        if known:
+            listed = await self._api.list_all(
+                resource, key.namespace, labels=mine, metadata_only=True
+            )
+            if all(is_known(known, raw) for raw in listed.items):
+                return listed
+        return await self._api.list_all(resource, key.namespace, labels=mine)
 
     async def _definition(self, record: Record, run: Run) -> Definition | Pinning | Problem:
         if run.status.revision_name is None:

@@ -14,6 +14,7 @@ from workflow_do.engine.facts import ApprovalFact, JobFact, PodFact, Run
 from workflow_do.engine.ledger import of_status
 from workflow_do.engine.problem import Problem
 from workflow_do.engine.retention import EndedRun
+from workflow_do.runtime.api import version_of
 
 Raw = Mapping[str, Any]
 F = TypeVar("F", JobFact, PodFact, ApprovalFact)
@@ -37,6 +38,12 @@ class Versioned(Generic[F]):
 
     version: int
     fact: F
+
+
+def is_known(known: Mapping[str, Versioned[F]], raw: Raw) -> bool:
+    """Whether that state of an object, or a newer one, is among what is known by uid."""
+    found = known.get(str((raw.get("metadata") or {}).get("uid")))
+    return found is not None and version_of(raw) <= found.version
 
 
 @dataclass(slots=True)

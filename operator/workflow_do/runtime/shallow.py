@@ -1,4 +1,4 @@
-"""HTTP responses whose JSON is shallow, for kopf and for our own client alike.
+"""HTTP responses whose JSON is shallow, for kopf; our own client cuts what it reads as it parses.
 
 Decides nothing about what is too deep (the engine's `nesting` does), only that nobody here parses
 anything before it was cut.
@@ -45,11 +45,17 @@ class ShallowLines:
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         """Whole lines, and at the end what is left, whatever the chunks were."""
         del size
-        begun = list[bytes]()
-        async for data in self._stream.iter_chunked(_CHUNK):
-            *lines, rest = data.split(b"\n")
-            for line in lines:
-                yield shallow(b"".join((*begun, line))) + b"\n"
-                begun = []
-            begun.append(rest)
-        yield b"".join(begun)
+        async for line in lines_of(self._stream):
+            yield shallow(line) if line.endswith(b"\n") else line
+
+
+async def lines_of(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Whole lines, each with its end, and at last what is left, whatever the chunks were."""
+    begun = list[bytes]()
+    async for data in stream.iter_chunked(_CHUNK):
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            yield b"".join((*begun, line, b"\n"))
+            begun = []
+        begun.append(rest)
+    yield b"".join(begun)

@@ -33,7 +33,7 @@ from workflow_do.engine.retention import ended_run, named_revisions
 from workflow_do.runtime.api import Listing, version_of
 from workflow_do.runtime.families import Families
 from workflow_do.runtime.livejobs import LiveJobs
-from workflow_do.runtime.records import F, Versioned
+from workflow_do.runtime.records import F, Versioned, is_known
 from workflow_do.runtime.records import Record as Record
 from workflow_do.runtime.records import RunKey as RunKey
 from workflow_do.runtime.records import key_of as key_of
@@ -361,8 +361,8 @@ class Store:
     ) -> None:
         """All that is listed, but for what a watch has seen go since; the rest is gone."""
         listed = {_uid(raw): raw for raw in listing.items}
-        for uid, raw in listed.items():
-            if uid not in self._gone:
+        for uid, raw in listed.items() if not listing.partial else ():
+            if uid not in self._gone and not is_known(known, raw):
                 _put(known, uid, raw, parse(raw))
         for uid, entry in tuple(known.items()):
             if uid not in listed and entry.version <= listing.version:
@@ -389,10 +389,9 @@ def _run_uid(approval: Raw) -> str:
 
 def _put(known: dict[str, Versioned[F]], uid: str, raw: Raw, fact: F) -> bool:
     """Store a fact unless a newer one is there; whether it says anything new."""
-    version, old = version_of(raw), known.get(uid)
-    if old is not None and version <= old.version:
+    if is_known(known, raw):
         return False
-    known[uid] = Versioned(version, fact)
+    old, known[uid] = known.get(uid), Versioned(version_of(raw), fact)
     return old is None or old.fact != fact
 
 

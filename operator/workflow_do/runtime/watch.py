@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 
+from workflow_do.engine import nesting
 from workflow_do.runtime import logs
 from workflow_do.runtime.api import (
     Api,
@@ -122,7 +123,7 @@ class Watcher:
 
     def _take(self, line: bytes) -> None:
         try:
-            event = orjson.loads(line)
+            event = nesting.parse(line)
         except orjson.JSONDecodeError as error:
             raise Unavailable("the watch brought what is not JSON") from error
         kind, raw = event.get("type"), event.get("object") or {}

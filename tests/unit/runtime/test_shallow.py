@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from workflow_do.engine.facts import MAX_NESTING, Run, parse_run
-from workflow_do.engine.nesting import CUT, DEPTH, shallow
+from workflow_do.engine.nesting import CUT, DEPTH, parse, shallow
 from workflow_do.engine.problem import Problem
 from workflow_do.runtime.shallow import ShallowLines
 
@@ -31,12 +31,15 @@ def nested(levels: int, inside: str = "1") -> str:
 def test_what_is_not_too_deep_is_the_same(levels: int) -> None:
     content = run(nested(levels)).encode()
     assert shallow(content) is content
-    assert isinstance(parse_run(orjson.loads(content)), Run)
+    assert parse(content) == orjson.loads(content)
+    assert isinstance(parse_run(parse(content)), Run)
 
 
 @pytest.mark.parametrize("levels", [MAX_NESTING, 240, 260, 1_100, 9_900])
 def test_what_is_too_deep_can_be_read_and_is_refused_as_a_whole(levels: int) -> None:
-    raw = orjson.loads(shallow(run(nested(levels)).encode()))
+    content = run(nested(levels)).encode()
+    raw = parse(content)
+    assert raw == orjson.loads(shallow(content))
     orjson.dumps(raw)
     assert raw["metadata"]["labels"] == {"a}{[": '"]'}
     found = parse_run(raw)
@@ -69,6 +72,8 @@ def test_only_what_lies_too_deep_is_cut() -> None:
 @pytest.mark.parametrize("content", [b"", b"no json", b"[" * 5_000, b"{" * 300 + b'"a', b"\xff[{"])
 def test_what_is_no_json_stays_as_it_is(content: bytes) -> None:
     assert shallow(content) == content
+    with pytest.raises(orjson.JSONDecodeError):
+        parse(content)
 
 
 def test_lines_come_whole_and_shallow_whatever_the_chunks_are() -> None:

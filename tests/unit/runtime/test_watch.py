@@ -15,7 +15,6 @@ from aiohttp import web
 
 from workflow_do.runtime import watch
 from workflow_do.runtime.api import PODS, Api
-from workflow_do.runtime.shallow import ShallowResponse
 from workflow_do.runtime.watch import GivenUp, Stream, Watcher
 
 Raw = dict[str, Any]
@@ -88,8 +87,7 @@ async def serving(script: Script) -> AsyncIterator[Watcher]:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0][:2]
-        session = aiohttp.ClientSession(response_class=ShallowResponse)  # as in production
-        async with Api(f"http://{host}:{port}", session) as api:
+        async with Api(f"http://{host}:{port}", aiohttp.ClientSession()) as api:
             yield Watcher(
                 api,
                 Stream(
