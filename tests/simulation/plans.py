@@ -76,6 +76,13 @@ def a_cancel_ends_waits(observed: Observed, planned: Plan) -> str | None:
     return f"{sorted(left)} would go on waiting after the cancel" if left else None
 
 
+def what_stands_is_not_decided_anew(first: Plan, again: Plan) -> str | None:
+    """Behaviour: nobody decides again what stands; asked nevertheless, the engine says the same."""
+    if again.effects or again.status != first.status or again.waits:
+        return f"it stood, and then: {again.effects or again.waits or again.status}"
+    return None
+
+
 def _waiting(status: RunStatus) -> set[str]:
     """The steps that wait for a time or for people."""
     rows = status.steps

@@ -57,6 +57,7 @@ from simulation.plans import (
     nothing_starts_unasked,
     terminal_is_silent,
     the_end_is_seen_live,
+    what_stands_is_not_decided_anew,
 )
 from simulation.sagas import (
     everything_is_undone,
@@ -132,6 +133,9 @@ PLANNED: Final[tuple[Callable[[Observed, Plan], str | None], ...]] = (
     no_wait_begins_unasked,
     a_cancel_ends_waits,
     the_end_is_seen_live,
+)
+DECIDED_AGAIN: Final[tuple[Callable[[Plan, Plan], str | None], ...]] = (
+    what_stands_is_not_decided_anew,
 )
 AT_THE_END: Final[tuple[Callable[[Scene], str | None], ...]] = (
     no_job_is_forgotten,

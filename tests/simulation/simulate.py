@@ -11,7 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from unittest import mock
@@ -24,7 +24,14 @@ from simulation.cluster import Cluster, Fate, Try
 from simulation.invariants import Scene, Violated, ended, hold
 from simulation.leader import Broken, Call, Leader
 from simulation.people import People
-from simulation.promises import AT_THE_END, JOB_MADE, PLANNED, PROGRAM_BEGAN, STATUS_WRITTEN
+from simulation.promises import (
+    AT_THE_END,
+    DECIDED_AGAIN,
+    JOB_MADE,
+    PLANNED,
+    PROGRAM_BEGAN,
+    STATUS_WRITTEN,
+)
 from simulation.scenario import UNTIL, Scenario
 from simulation.server import NAMESPACE, Raw, Server
 from workflow_do.engine.effects import Plan
@@ -75,6 +82,9 @@ def _every_plan_is_checked() -> Iterator[None]:
     def checked(observed: Observed, now: datetime) -> Plan:
         planned = plan(observed, now)
         hold(PLANNED, observed, planned)
+        if planned.stands:
+            written = replace(observed, run=replace(observed.run, status=planned.status))
+            hold(DECIDED_AGAIN, planned, plan(written, now))
         return planned
 
     with mock.patch.object(reconcile, "plan", checked), capture_logs():

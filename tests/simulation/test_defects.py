@@ -96,6 +96,7 @@ def test_every_promise_is_shown_to_catch_a_defect() -> None:
     from simulation import promises as made
 
     moments = (made.JOB_MADE, made.PROGRAM_BEGAN, made.STATUS_WRITTEN, made.PLANNED)
-    every = {promise.__name__ for moment in (*moments, made.AT_THE_END) for promise in moment}
+    moments += (made.DECIDED_AGAIN, made.AT_THE_END)
+    every = {promise.__name__ for moment in moments for promise in moment}
     shown = set[str]().union(*map(promises, DEFECTS))
     assert not every - shown

@@ -127,6 +127,7 @@ class Plan:
     (uids) is left, `asks` for a place among the runs of the Workflow; then plan again. `look_at` is
     the time at which something changes by itself. `waits` names the Jobs that would start if it
     were their turn. `partial`: what another process may have started is not accounted for yet.
+    `stands`: written down, and nothing new seen, the next plan would say the same.
     """
 
     status: RunStatus
@@ -144,3 +145,4 @@ class Plan:
     asks: Wish | None = None
     waits: frozenset[str] = frozenset()
     partial: bool = False
+    stands: bool = False

@@ -36,7 +36,7 @@ def haste_of_job(status: RunStatus | None, old: JobFact | None, new: JobFact) ->
     """
     if old is None:
         return Haste.SOON
-    if is_stopped(old, new):
+    if _is_stopped(old, new):
         return Haste.NOW
     ended = new.finished if new.uid in _jobs_in(status).judged else old.finished
     counted = replace(old, attended=new.attended, had_pod=new.had_pod, finished=ended)
@@ -47,7 +47,7 @@ def haste_of_pod(status: RunStatus | None, old: PodFact | None, new: PodFact) ->
     """A Pod of a step's newest Job that nothing hinders lets nothing go on until it ends; nor does
     what comes of it after its unit was judged by it. One of another Job may be a late one.
     """
-    if is_over(old, new):
+    if _is_over(old, new):
         return Haste.NOW
     jobs = _jobs_in(status)
     plain = new.job_uid in jobs.silent and _is_plain(new) and (old is None or _is_plain(old))
@@ -82,21 +82,6 @@ def _list_jobs(status: RunStatus) -> _Jobs:
     )
 
 
-def is_stopped(old: JobFact | None, new: JobFact) -> bool:
-    """Whether a Job's news may let its run go on: it has been stopped, or is being deleted."""
-    if old is None:
-        return False
-    return (new.suspended, new.deleting) != (old.suspended, old.deleting)
-
-
-def is_over(old: PodFact | None, new: PodFact) -> bool:
-    """Whether a Pod's news may let its run go on: its program has ended, or, where it ended badly,
-    the phase says why.
-    """
-    told = new.final and (old is None or not old.final) and new.container.exit_code != 0
-    return told or (new.over and (old is None or not old.over))
-
-
 def settled(run: Run, jobs: Mapping[str, JobFact]) -> frozenset[str]:
     """Which of these Jobs (uid → Job) of a run at rest are none of its live ones, whatever they
     look like.
@@ -113,3 +98,18 @@ def settled(run: Run, jobs: Mapping[str, JobFact]) -> frozenset[str]:
         if record is None or record.state is not StepState.RUNNING or record.job_uid != uid:
             over.add(uid)
     return frozenset(over)
+
+
+def _is_stopped(old: JobFact | None, new: JobFact) -> bool:
+    """Whether a Job's news may let its run go on: it has been stopped, or is being deleted."""
+    if old is None:
+        return False
+    return (new.suspended, new.deleting) != (old.suspended, old.deleting)
+
+
+def _is_over(old: PodFact | None, new: PodFact) -> bool:
+    """Whether a Pod's news may let its run go on: its program has ended, or, where it ended badly,
+    the phase says why.
+    """
+    told = new.final and (old is None or not old.final) and new.container.exit_code != 0
+    return told or (new.over and (old is None or not old.over))

@@ -201,7 +201,10 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
     if chosen.ledger is not ledger:
         return Plan(report.going(run, definition, chosen.ledger, now), look_at=now)
     look_at = earliest(found.look_at, chosen.look_at)
-    decided = Plan(status, effects=chosen.effects, look_at=look_at, waits=chosen.waits)
+    stands = _stands(chosen, look_at, now)
+    decided = Plan(
+        status, effects=chosen.effects, look_at=look_at, waits=chosen.waits, stands=stands
+    )
     return _in_line(observed, definition, ledger, decided, now) if chosen.waits else decided
 
 
@@ -211,6 +214,11 @@ def _filled(observed: Observed) -> Observed:
     if status is observed.run.status:
         return observed
     return replace(observed, run=replace(observed.run, status=status))
+
+
+def _stands(chosen: choosing.Choice, look_at: datetime | None, now: datetime) -> bool:
+    """Whether nothing follows from what is decided but that it is written down."""
+    return not (chosen.effects or chosen.waits) and (look_at is None or now < look_at)
 
 
 def _in_line(

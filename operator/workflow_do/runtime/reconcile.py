@@ -1,7 +1,8 @@
 """The life of one key: observe, plan, carry out, write down, look again.
 
-Decides nothing: the plan does. All of a run happens in one worker at a time; after a write the
-next look follows at once, so that a run never waits for the echo of its own status.
+Decides nothing: the plan does. All of a run happens in one worker at a time; after a write from
+which something may follow the next look follows at once, so that a run never waits for the echo of
+its own status.
 """
 
 from __future__ import annotations
@@ -115,9 +116,10 @@ class Reconciler:
         if written is Written.DONE:
             self._recorder.tell(key, transitions(seen.run.status, decided.status))
             self._metrics.progressed(*ended(seen.run.status, decided.status))
-        if written is Written.SAME and decided.look_at is not None:
+        rests = written is Written.SAME or (written is Written.DONE and decided.stands)
+        if rests and decided.look_at is not None:
             self._look_at(key, decided.look_at)
-        return written in (Written.DONE, Written.STALE), decided.waits
+        return not rests and written is not Written.GONE, decided.waits
 
     async def _refuse(self, key: RunKey, problem: Problem) -> bool:
         """A run that cannot be read: its status says so, if it can, and an Event in any case.
