@@ -248,6 +248,7 @@ class World:
                 continue
             before = self.status
             self.write(planned)
+            self.looked_for = frozenset()  # the next look knows nothing of what was asked for
             if before == self.status and (planned.look_at is None or planned.look_at > self.now):
                 return planned
         raise AssertionError("the engine does not come to rest")

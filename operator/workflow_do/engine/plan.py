@@ -291,14 +291,18 @@ def _end(observed: Observed, definition: Definition, ledger: Ledger, now: dateti
     run = observed.run
     if not observed.live:
         return Plan(run.status, needs_live=True)
-    return Plan(report.ended(run, definition, ledger, _outputs(observed, definition, ledger), now))
+    outputs: Outputs | Problem = None
+    if not saga.cut_short(run, ledger) and ledger.first_failure() is None:
+        missing = stored.wanted_by_outputs(definition, ledger, observed.held)
+        if missing:
+            return Plan(run.status, needs_held=missing)
+        outputs = _outputs(observed, definition, ledger)
+    return Plan(report.ended(run, definition, ledger, outputs, now))
 
 
 def _outputs(observed: Observed, definition: Definition, ledger: Ledger) -> Outputs | Problem:
-    """What the run gives: of one that did not fail. Problems: InvalidTemplate, OutputTooLarge."""
+    """What a run gives that did not fail. Problems: InvalidTemplate, OutputLost, OutputTooLarge."""
     run = observed.run
-    if saga.cut_short(run, ledger) or ledger.first_failure() is not None:
-        return None
     gone = stored.lost_to_outputs(definition, ledger, observed.held)
     if gone is not None:
         return gone

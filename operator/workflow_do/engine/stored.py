@@ -113,12 +113,22 @@ def wanted(observed: Observed, definition: Definition) -> frozenset[str]:
     if not _refers(status.steps):
         return frozenset()
     read = _read_by(definition, _to_come(observed.run, definition))
-    ledger = of_status(status)
-    if ledger.next_step() is None and read is not None:
-        at_the_end = _named(_of_outputs(definition))
-        read = read | at_the_end if at_the_end is not None else None
-    refs = _refs(status, read)
-    return frozenset(ref.name for ref in refs if ref.name not in observed.held)
+    return _unseen(status.steps, read, observed.held)
+
+
+def wanted_by_outputs(
+    definition: Definition, ledger: Ledger, held: Mapping[str, Held | None]
+) -> frozenset[str]:
+    """The same of what the Workflow's outputs read: it is asked for when the run is to end, for the
+    last step to end is not on record as ended before that.
+    """
+    return _unseen(ledger.steps, _named(_of_outputs(definition)), held)
+
+
+def _unseen(
+    steps: tuple[StepStatus, ...], read: frozenset[str] | None, held: Mapping[str, Held | None]
+) -> frozenset[str]:
+    return frozenset(ref.name for ref in _refs(steps, read) if ref.name not in held)
 
 
 def fill(status: RunStatus, held: Mapping[str, Held | None]) -> RunStatus:
@@ -283,9 +293,9 @@ def _of_outputs(definition: Definition) -> frozenset[ex.Reference]:
     return ex.references(definition.outputs) if definition.outputs is not None else frozenset()
 
 
-def _refs(status: RunStatus, read: frozenset[str] | None) -> Iterator[OutputRef]:
+def _refs(steps: tuple[StepStatus, ...], read: frozenset[str] | None) -> Iterator[OutputRef]:
     """Where the outputs of these steps are stored; and those that are about to be taken over."""
-    for step in status.steps:
+    for step in steps:
         for record in _records(step):
             waits = record.taken_over is True and not record.state.terminal
             if record.output_ref is not None and (waits or read is None or step.id in read):
