@@ -14,13 +14,12 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
-from structlog.testing import capture_logs
-
 from simulation.adversary import carry_out
 from simulation.campaign import Report
 from simulation.invariants import Violated
 from simulation.leader import Broken, Call
 from simulation.server import NAMESPACE, Raw, Server
+from simulation.simulate import every_plan_is_checked
 from simulation.workers import FamilyServer, Process
 from workflow_do.api.run import StepState
 from workflow_do.engine.facts import parse_status
@@ -91,7 +90,7 @@ class Family:
 
     def play(self) -> str:
         """Both phases; the reason that the root ended with. Raises Violated."""
-        with capture_logs():
+        with every_plan_is_checked():
             try:
                 return self._play()
             except Violated as violated:

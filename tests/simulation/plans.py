@@ -77,10 +77,10 @@ def a_cancel_ends_waits(observed: Observed, planned: Plan) -> str | None:
 
 
 def what_stands_is_not_decided_anew(first: Plan, again: Plan) -> str | None:
-    """Behaviour: nobody decides again what stands; asked nevertheless, the engine says the same."""
-    if again.effects or again.status != first.status or again.waits:
-        return f"it stood, and then: {again.effects or again.waits or again.status}"
-    return None
+    """Behaviour: nobody decides again what stands; asked nevertheless, the engine says the same:
+    what to do, to write, to know, and when to look again.
+    """
+    return f"it stood: {first}\nand then: {again}" if again != first else None
 
 
 def _waiting(status: RunStatus) -> set[str]:

@@ -60,7 +60,7 @@ def simulate(scenario: Scenario, seed: int) -> Outcome:
     """Run it. Raises Violated, with the last moves in its notes."""
     random.seed(seed)
     world = Simulation(scenario, seed)
-    with _every_plan_is_checked():
+    with every_plan_is_checked():
         try:
             return world.run()
         except Violated as violated:
@@ -76,8 +76,8 @@ def simulate(scenario: Scenario, seed: int) -> Outcome:
 
 
 @contextmanager
-def _every_plan_is_checked() -> Iterator[None]:
-    """The runtime's plan, and what must hold of each."""
+def every_plan_is_checked() -> Iterator[None]:
+    """The runtime's plan, and what must hold of each; nothing is logged."""
 
     def checked(observed: Observed, now: datetime) -> Plan:
         planned = plan(observed, now)

@@ -24,6 +24,7 @@ from typing import Final
 
 from workflow_do.api import names
 from workflow_do.api.reasons import Reason
+from workflow_do.api.run import RunStatus
 from workflow_do.engine import (
     budget,
     choosing,
@@ -201,7 +202,8 @@ def _advance(observed: Observed, definition: Definition, now: datetime) -> Plan:
     if chosen.ledger is not ledger:
         return Plan(report.going(run, definition, chosen.ledger, now), look_at=now)
     look_at = earliest(found.look_at, chosen.look_at)
-    stands = _stands(chosen, look_at, now)
+    follows = chosen.effects or chosen.waits or (look_at is not None and look_at <= now)
+    stands = not follows and _holds_for(observed, status)
     decided = Plan(
         status, effects=chosen.effects, look_at=look_at, waits=chosen.waits, stands=stands
     )
@@ -216,9 +218,15 @@ def _filled(observed: Observed) -> Observed:
     return replace(observed, run=replace(observed.run, status=status))
 
 
-def _stands(chosen: choosing.Choice, look_at: datetime | None, now: datetime) -> bool:
-    """Whether nothing follows from what is decided but that it is written down."""
-    return not (chosen.effects or chosen.waits) and (look_at is None or now < look_at)
+def _holds_for(observed: Observed, status: RunStatus) -> bool:
+    """Whether what was decided holds for the next look, too, once the status is written: it was
+    decided by what watches tell alone, and no time that counts is another one by then.
+    """
+    asked = (observed.job_events, observed.past, observed.refusals, observed.logs, observed.held)
+    more = (observed.log_outputs, observed.results, observed.remains, observed.live)
+    others = observed.guard or observed.standing or observed.crowd
+    same = status.paused_since == observed.run.status.paused_since
+    return same and others is None and not any(asked) and not any(more)
 
 
 def _in_line(

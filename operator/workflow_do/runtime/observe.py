@@ -1,10 +1,9 @@
 """One consistent look at a run, as the engine wants it.
 
 From the store, or live: the run first, then all its Jobs, then all its Pods, then (while a step
-waits for them) the runs that it started and the approvals, each read from the API server. In that
+waits for them) the runs that it started and the approvals, each listed by the API server. In that
 order, because a Job that is listed as ended must not miss its Pod only for the Pods having been
-read before.
-Decides where to read, never what it means.
+read before. Decides where to read, never what it means.
 """
 
 from __future__ import annotations
@@ -208,6 +207,8 @@ class Observer:
         record.attended = frozenset(record.strays)
         jobs = await self._list_children(JOBS, key, record.jobs)
         pods = await self._list_children(PODS, key, record.pods)
+        if record.run is None and (jobs.partial or pods.partial):
+            return await self._look(key)  # completed meanwhile, so nothing is known any more
         if record.run is None:  # completed: nothing of it is kept, so look at a passing copy
             record = Record(key, version_of(raw), parse_run(raw))
             version = record.version

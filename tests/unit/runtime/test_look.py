@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -43,8 +44,11 @@ def child(name: str, version: int, **status: Any) -> Raw:
 class Shelf:
     """An API server with these Jobs and Pods, that notes down which lists were asked for."""
 
-    def __init__(self, *jobs: Raw, pods: tuple[Raw, ...] = ()) -> None:
+    def __init__(
+        self, *jobs: Raw, pods: tuple[Raw, ...] = (), then: Callable[[], object] = list
+    ) -> None:
         self._rows = {JOBS: jobs, PODS: pods}
+        self._then = then
         self.asked: list[str] = []
 
     async def find(self, resource: Resource, namespace: str, name: str) -> Raw:
@@ -59,6 +63,8 @@ class Shelf:
     ) -> Listing:
         assert labels == f"{names.LABEL_RUN_UID}=u1"
         self.asked.append(resource.plural + (" (metadata)" if metadata_only else ""))
+        if resource is PODS:
+            self._then()
         rows = [*self._rows[resource]]
         if metadata_only:
             rows = [{"metadata": raw["metadata"]} for raw in rows]
@@ -105,6 +111,17 @@ def test_what_is_gone_is_gone(store: Store) -> None:
     found = look(shelf, store)
     assert shelf.asked == ["jobs (metadata)", "pods (metadata)"]
     assert found.pods == ()
+
+
+def test_a_run_that_is_completed_meanwhile_is_not_taken_for_one_without_jobs(store: Store) -> None:
+    """Nothing is kept of it, so that a list of metadata says nothing any more."""
+    stamp = "2026-01-31T08:00:00Z"
+    row = {"type": "Completed", "status": "True", "reason": "Failed", "lastTransitionTime": stamp}
+    meta = {**RUN["metadata"], "resourceVersion": "90", "labels": {names.LABEL_FINISHED: "Failed"}}
+    completed = {**RUN, "metadata": meta, "status": {**RUN["status"], "conditions": [row]}}
+    pods = (child("pod-1", 21),)
+    api: Any = Shelf(child("job-1", 20), pods=pods, then=lambda: store.see_run(completed))
+    assert asyncio.run(Observer(api, store).observe(KEY, live=True)) is None
 
 
 def test_where_nothing_is_known_all_is_read_at_once() -> None:
