@@ -63,6 +63,18 @@ def test_the_price_list_example(bench: Bench) -> None:
     )
 
 
+def test_a_run_gives_a_large_output_that_no_other_step_reads(bench: Bench) -> None:
+    """What ends last is not on record as ended before the run is, and has not asked for it."""
+    gives = {"length": "{{ steps.a.output.t | length }}", "n": "{{ steps.b.output.n }}"}
+    speaks = logs("speak", "give({'t': 'x' * 40000})")
+    flow = workflow("gives", step("a", "speak"), step("b", "count"), outputs=gives)
+    bench.apply(speaks, action("count", "out({'n': 7})"), flow)
+    run = bench.finish(bench.start("gives"), 90)
+    assert "outputRef" in record(run, "a")
+    assert verdict(run) == ("True", "Succeeded"), run["status"]
+    assert run["status"]["outputs"] == {"length": 40000, "n": 7}
+
+
 FULL = 262_144
 OUTPUTS = [
     pytest.param("give({'n': 1})", {"n": 1}, id="small"),
