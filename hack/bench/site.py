@@ -207,6 +207,9 @@ def simulated_nodes(cluster: Cluster, log: Path) -> Iterator[None]:
     words = [program, f"--kubeconfig={cluster.kubeconfig}", f"--config={HERE / 'stages.yaml'}"]
     words.append("--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake")
     words.append("--node-lease-duration-seconds=40")
+    nodes = [objects.fake_node(number)["metadata"]["name"] for number in range(NODES)]
+    # Those that the kwok before holds still keep a new one waiting until they run out.
+    cluster.kubectl("delete", "leases", "-n", "kube-node-lease", "--ignore-not-found", *nodes)
     with log.open("wb") as out:
         process = subprocess.Popen(words, stdout=out, stderr=out, env={**os.environ, "HOME": "/"})
         try:
