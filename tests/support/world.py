@@ -246,9 +246,8 @@ class World:
             self.looked_for |= planned.needs_held
             if planned.effects or planned.needs_held:
                 continue
-            before = self.status
+            before, self.looked_for = self.status, frozenset()  # the next look knows nothing of it
             self.write(planned)
-            self.looked_for = frozenset()  # the next look knows nothing of what was asked for
             if before == self.status and (planned.look_at is None or planned.look_at > self.now):
                 return planned
         raise AssertionError("the engine does not come to rest")

@@ -123,24 +123,6 @@ def test_an_output_that_is_lost_is_never_null(how: str) -> None:
     assert len(w.created) == 2
 
 
-@pytest.mark.parametrize("is_there", [True, False])
-def test_the_outputs_of_the_run_read_through_it_where_no_other_step_does(is_there: bool) -> None:
-    """The last step to end reads nothing of it, and is not on record as ended before the run is."""
-    gives = {"count": COUNT, "all": "{{ steps.a.output }}"}
-    flow = workflow(step("a", "speak"), step("b", n=1), outputs=gives)
-    w = World(flow, *world().actions.values())
-    run_a(w)
-    w.ends()
-    if not is_there:
-        w.maps.clear()
-    w.reconcile()
-    if is_there:
-        assert w.verdict() == ("True", "Succeeded")
-        assert w.status["outputs"] == {"count": 400, "all": LARGE}
-    else:
-        assert w.verdict() == ("False", "OutputLost")
-
-
 def test_a_lost_output_that_nothing_reads_does_no_harm() -> None:
     w = World(workflow(step("a", "speak"), step("b", n=1)), *world().actions.values())
     run_a(w)
