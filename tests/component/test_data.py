@@ -74,7 +74,8 @@ def test_a_large_input_is_a_file_that_nobody_can_change(
     kubelet.end(pod, {})
     await_value(lambda: step(server, "file").get("state") == "Succeeded", "the step ends", 20)
     server.kubectl("delete", "wfr", "file")
-    await_value(lambda: not maps(server, "file"), "the ConfigMap goes with its run", 30)
+    # On a new cluster the garbage collector hears of our kinds within half a minute.
+    await_value(lambda: not maps(server, "file"), "the ConfigMap goes with its run", 60)
 
 
 @pytest.mark.usefixtures("operator")
